@@ -1,0 +1,94 @@
+//! `migrations = …`.
+
+use syn::{Error, Expr, ExprLit, Lit, LitStr, Result};
+
+use super::options::Declared;
+use super::value;
+use crate::parse::Entry;
+use crate::site::Site;
+
+/// Where the schema comes from, when something is said about it.
+pub(crate) enum Migrations {
+    /// A directory, relative to the crate.
+    Directory(LitStr),
+    /// SQL scripts: text, `include_str!(…)`, or any other constant.
+    Inline(Vec<Expr>),
+    /// Nowhere.
+    Disabled,
+}
+
+const EXAMPLE: &str = "migrations = \"migrations\"";
+
+/// Reads the entry, and looks whether the directory is there.
+pub(crate) fn check(entry: &Entry, declared: &Declared, site: &Site) -> Result<Migrations> {
+    let value = value::assigned(entry, EXAMPLE)?;
+    declared.require("postgres", &entry.name, "migrations need")?;
+    match value {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(_), ..
+        }) => directory(&value::literal(value, EXAMPLE)?, site),
+        Expr::Lit(ExprLit {
+            lit: Lit::Bool(flag),
+            ..
+        }) if !flag.value => Ok(Migrations::Disabled),
+        Expr::Lit(ExprLit {
+            lit: Lit::Bool(_), ..
+        }) => Err(Error::new_spanned(
+            value,
+            "leave this out: the directory `migrations` beside `Cargo.toml` is used if nothing is said; `migrations = false` switches that off",
+        )),
+        Expr::Array(list) if list.elems.is_empty() => Err(Error::new_spanned(
+            value,
+            "this list is empty: write SQL, or `migrations = false` for none",
+        )),
+        Expr::Array(list) => list
+            .elems
+            .iter()
+            .map(script)
+            .collect::<Result<_>>()
+            .map(Migrations::Inline),
+        Expr::Macro(_) | Expr::Path(_) => {
+            let message = "SQL goes into a list: put this into brackets, `migrations = [ … ]`";
+            Err(Error::new_spanned(value, message))
+        }
+        _ => {
+            let message = "expected a directory (`migrations = \"migrations\"`), a list of SQL scripts (`migrations = [\"CREATE TABLE …\"]`) or `false`";
+            Err(Error::new_spanned(value, message))
+        }
+    }
+}
+
+/// One element of the list.
+fn script(element: &Expr) -> Result<Expr> {
+    if let Expr::Lit(_) = element {
+        value::literal(element, "migrations = [\"CREATE TABLE …\"]")?;
+    }
+    Ok(element.clone())
+}
+
+fn directory(written: &LitStr, site: &Site) -> Result<Migrations> {
+    let text = written.value();
+    let path = site.manifest_dir.join(&text);
+    if path.is_dir() {
+        return Ok(Migrations::Directory(written.clone()));
+    }
+    let message = if path.is_file() {
+        format!(
+            "`{}` is a file; migrations are a directory of them: write its name, or `migrations = [include_str!(…)]` for one file",
+            path.display()
+        )
+    } else if looks_like_sql(&text) {
+        "this text names a directory; SQL goes into a list: put it into brackets, `migrations = [\"…\"]`".to_owned()
+    } else {
+        format!(
+            "there is no directory `{}`: create it, or correct its name, which is relative to the crate's `Cargo.toml`",
+            path.display()
+        )
+    };
+    Err(Error::new_spanned(written, message))
+}
+
+fn looks_like_sql(text: &str) -> bool {
+    text.contains(char::is_whitespace)
+        && (text.contains(['(', ';']) || text.to_uppercase().starts_with("CREATE "))
+}

@@ -1,0 +1,55 @@
+//! What is left of a test that cannot be expanded: its mistakes, and an item of its name.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Signature, Token};
+
+use crate::check::is_test;
+use crate::parse::{Errors, Function};
+
+/// The errors, beside an item that is no function.
+pub(crate) fn item(errors: &Errors, item: &TokenStream) -> TokenStream {
+    let errors = errors.compile_errors();
+    quote!(#(#errors)* #item)
+}
+
+/// The errors, beside a test of the same name that still has its body checked, so that editors
+/// keep their list of tests and nothing that the body uses counts as unused.
+pub(crate) fn function(errors: &Errors, function: &Function) -> TokenStream {
+    let Function {
+        attributes,
+        visibility,
+        signature,
+        body,
+    } = function;
+    let errors = errors.compile_errors();
+    let attributes = attributes.iter().filter(|attribute| !is_test(attribute));
+    let name = &signature.ident;
+    let Some(original) = original(signature) else {
+        return quote!(#(#errors)* #[allow(dead_code)] #visibility fn #name() {});
+    };
+    quote! {
+        #(#errors)*
+        #(#attributes)*
+        #[::core::prelude::v1::test]
+        #visibility fn #name() {
+            #[allow(dead_code)]
+            #original #body
+        }
+    }
+}
+
+/// The signature, as far as it can stand inside of another function; a method's cannot.
+fn original(signature: &Signature) -> Option<Signature> {
+    let mut signature = signature.clone();
+    if signature.receiver().is_some() || signature.variadic.is_some() {
+        return None;
+    }
+    signature.constness = None;
+    signature.unsafety = None;
+    signature.abi = None;
+    signature
+        .asyncness
+        .get_or_insert_with(<Token![async]>::default);
+    Some(signature)
+}

@@ -1,0 +1,56 @@
+//! The process's background thread: it owns every connection that outlives a test.
+//!
+//! A tokio runtime that ends takes its sockets with it, and each test has a runtime of its own;
+//! so leases, administration and look-ups live here.
+
+use std::future::Future;
+use std::sync::OnceLock;
+use std::sync::mpsc;
+
+use tokio::runtime::{Builder, Handle};
+
+use crate::{Error, Result};
+
+static HANDLE: OnceLock<Result<Handle, String>> = OnceLock::new();
+
+fn handle() -> Result<&'static Handle> {
+    HANDLE
+        .get_or_init(start)
+        .as_ref()
+        .map_err(|cause| Error::new("start the background thread").because(cause.as_str()))
+}
+
+fn start() -> Result<Handle, String> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let thread = move || match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            let _ = sender.send(Ok(runtime.handle().clone()));
+            runtime.block_on(std::future::pending::<()>());
+        }
+        Err(error) => {
+            let _ = sender.send(Err(error.to_string()));
+        }
+    };
+    std::thread::Builder::new()
+        .name("container-test".to_owned())
+        .spawn(thread)
+        .map_err(|error| error.to_string())?;
+    receiver.recv().map_err(|error| error.to_string())?
+}
+
+/// Runs a future on the background thread and waits for its result.
+pub(crate) async fn run<T: Send + 'static>(
+    future: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    handle()?
+        .spawn(future)
+        .await
+        .unwrap_or_else(|error| Err(Error::new("run on the background thread").because(error)))
+}
+
+/// Starts a future on the background thread; it ends with the process at the latest.
+pub(crate) fn start_task(future: impl Future<Output = ()> + Send + 'static) {
+    if let Ok(handle) = handle() {
+        handle.spawn(future);
+    }
+}

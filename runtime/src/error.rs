@@ -1,0 +1,107 @@
+//! The one error type: what was attempted, on what, why it failed, what to do next.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// Result of everything that provides for a test.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a test could not be provided with what it declares.
+///
+/// `Display` gives what failed, as a fragment that completes "failed to …"; the cause is its
+/// [`source`](StdError::source), and [`help`](Self::help) says what to do next.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    step: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+    notes: Vec<String>,
+    help: Option<String>,
+}
+
+impl Error {
+    /// An error of the given step, a fragment that completes "failed to …".
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let error = container_test::Error::new("open the order book").because("it is closed");
+    /// assert_eq!(error.to_string(), "open the order book");
+    /// ```
+    #[must_use]
+    pub fn new(step: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            step: step.into(),
+            source: None,
+            notes: Vec::new(),
+            help: None,
+        }))
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Adds material that helps to understand the cause, such as a server's last log lines.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.0.notes.push(note.into());
+        self
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.0.help = Some(help.into());
+        self
+    }
+
+    /// What to do next, if there is something to say.
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        self.0.help.as_deref()
+    }
+
+    /// The whole error over several lines: step, chain of causes, notes, help.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let mut text = format!("failed to {self}");
+        let mut source = StdError::source(self);
+        while let Some(cause) = source {
+            text.push_str(&format!("\n  because: {}", indented(&cause.to_string())));
+            source = cause.source();
+        }
+        for note in &self.0.notes {
+            text.push_str(&format!("\n  note: {}", indented(note)));
+        }
+        if let Some(help) = &self.0.help {
+            text.push_str(&format!("\n  help: {}", indented(help)));
+        }
+        text
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.trim_end().replace('\n', "\n    ")
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.step)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.report())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,261 @@
+//! Migrations and SQL seeds: found, hashed, applied.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::PgDatabaseError;
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use crate::declaration::Migrations;
+use crate::provider::{BoxError, hex};
+use crate::{Error, Result, sql};
+
+/// Everything that a template is made from.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    migrations: Source,
+    seeds: Vec<Script>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Nothing,
+    Directory(PathBuf, Migrator),
+    Inline(Vec<Script>),
+}
+
+/// One SQL script.
+#[derive(Clone, Debug)]
+pub(crate) struct Script {
+    /// What it is, for messages: "seed", "migration".
+    kind: &'static str,
+    /// Where it was read from, for messages.
+    place: String,
+    text: String,
+}
+
+impl Script {
+    /// Reads a seed file.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error::new(format!("read the seed {}", path.display()))
+                .because(error)
+                .with_help(
+                    "it was there when the test was compiled; put it back, or correct `seeds(…)`",
+                )
+        })?;
+        Ok(Self {
+            kind: "seed",
+            place: path.display().to_string(),
+            text,
+        })
+    }
+
+    /// Runs the script, all statements in one transaction unless it has its own.
+    pub(crate) async fn apply(&self, connection: &mut PgConnection) -> Result<()> {
+        use futures_util::TryStreamExt;
+        let mut done = 0;
+        let mut results = sqlx::raw_sql(AssertSqlSafe(self.text.clone())).execute_many(connection);
+        loop {
+            match results.try_next().await {
+                Ok(Some(_)) => done += 1,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(self.failure(error, Some(done))),
+            }
+        }
+    }
+
+    /// The error of this script, with line and statement as far as they are known.
+    fn failure(&self, error: sqlx::Error, done: Option<usize>) -> Error {
+        let server = error
+            .as_database_error()
+            .and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+        let place = server
+            .and_then(|server| sql::place_of(&self.text, server))
+            .or_else(|| sql::statement(&self.text, done?));
+        let Some(server) = server else {
+            return Error::new(format!("apply the {} {}", self.kind, self.place)).because(error);
+        };
+        let (at, statement) = match place {
+            Some(place) => (
+                format!("{}, line {}", self.place, place.line),
+                shortened(place.statement),
+            ),
+            None => (self.place.clone(), String::new()),
+        };
+        let mut failure = Error::new(format!("apply the {} {at}", self.kind)).because(format!(
+            "{} (SQLSTATE {})",
+            server.message(),
+            server.code()
+        ));
+        for detail in [server.detail(), server.hint(), server.r#where()]
+            .into_iter()
+            .flatten()
+        {
+            failure = failure.note(detail);
+        }
+        if !statement.is_empty() {
+            failure = failure.note(format!("the statement is:\n{statement}"));
+        }
+        failure.with_help(format!(
+            "correct the {} and run the test again; nothing of it was kept",
+            self.kind
+        ))
+    }
+}
+
+fn shortened(statement: &str) -> String {
+    const LINES: usize = 12;
+    let mut lines: Vec<&str> = statement.lines().take(LINES + 1).collect();
+    if lines.len() > LINES {
+        lines[LINES] = "…";
+    }
+    lines.join("\n")
+}
+
+impl Schema {
+    /// Reads what the test declares, as it is now.
+    pub(crate) async fn read(
+        directory: &Path,
+        migrations: Migrations,
+        seeds: &[PathBuf],
+    ) -> Result<Self> {
+        let migrations = match migrations {
+            Migrations::Disabled => Source::Nothing,
+            Migrations::Inline(scripts) => Source::Inline(
+                (1..)
+                    .zip(scripts)
+                    .map(|(number, text)| Script {
+                        kind: "migration",
+                        place: format!("number {number} of the list in the attribute"),
+                        text: (*text).to_owned(),
+                    })
+                    .collect(),
+            ),
+            Migrations::Directory(given) => read_directory(directory.join(given)).await?,
+            Migrations::Default => {
+                let usual = directory.join("migrations");
+                if usual.is_dir() {
+                    read_directory(usual).await?
+                } else {
+                    Source::Nothing
+                }
+            }
+        };
+        let seeds = seeds
+            .iter()
+            .map(|path| Script::read(path))
+            .collect::<Result<_>>()?;
+        Ok(Self { migrations, seeds })
+    }
+
+    /// A hash of all content: equal schemas share a template.
+    pub(crate) fn hash(&self, salt: &str) -> String {
+        let mut hash = Sha256::new();
+        let mut add = |part: &[u8]| {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        };
+        add(salt.as_bytes());
+        match &self.migrations {
+            Source::Nothing => add(b"nothing"),
+            Source::Directory(_, migrator) => {
+                add(b"directory");
+                for migration in migrator
+                    .iter()
+                    .filter(|migration| migration.migration_type.is_up_migration())
+                {
+                    add(&migration.version.to_le_bytes());
+                    add(migration.description.as_bytes());
+                    add(&migration.checksum);
+                }
+            }
+            Source::Inline(scripts) => {
+                add(b"inline");
+                scripts
+                    .iter()
+                    .for_each(|script| add(script.text.as_bytes()));
+            }
+        }
+        add(b"seeds");
+        self.seeds.iter().for_each(|seed| add(seed.text.as_bytes()));
+        hex(&hash.finalize()[..6])
+    }
+
+    /// Applies migrations, then seeds.
+    pub(crate) async fn apply(&self, connection: &mut PgConnection) -> Result<()> {
+        match &self.migrations {
+            Source::Nothing => {}
+            Source::Directory(directory, migrator) => migrator
+                .run_direct(None, connection, false)
+                .await
+                .map_err(|error| migration_failure(directory, migrator, error))?,
+            Source::Inline(scripts) => {
+                for script in scripts {
+                    script.apply(connection).await?;
+                }
+            }
+        }
+        for seed in &self.seeds {
+            seed.apply(connection).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn read_directory(directory: PathBuf) -> Result<Source> {
+    let failed = |error: BoxError| {
+        Error::new(format!("read the migrations in {}", directory.display())).because(error).with_help(
+            "files are named `<version>_<description>.sql`, with a number as the version, as sqlx has it",
+        )
+    };
+    if !directory.is_dir() {
+        return Err(failed("there is no such directory".into()));
+    }
+    let migrator = Migrator::new(directory.as_path())
+        .await
+        .map_err(|error| failed(error.into()))?;
+    Ok(Source::Directory(directory, migrator))
+}
+
+fn migration_failure(directory: &Path, migrator: &Migrator, error: MigrateError) -> Error {
+    let MigrateError::ExecuteMigration(error, version) = error else {
+        return Error::new(format!("apply the migrations in {}", directory.display()))
+            .because(error);
+    };
+    let Some(migration) = migrator
+        .iter()
+        .find(|migration| migration.version == version)
+    else {
+        return Error::new(format!("apply the migration {version}")).because(error);
+    };
+    let script = Script {
+        kind: "migration",
+        place: file_of(directory, version)
+            .unwrap_or_else(|| directory.to_owned())
+            .display()
+            .to_string(),
+        text: migration.sql.as_str().to_owned(),
+    };
+    script.failure(error, None)
+}
+
+/// The file of a version: sqlx keeps the version and the description, not the name.
+fn file_of(directory: &Path, version: i64) -> Option<PathBuf> {
+    std::fs::read_dir(directory)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| {
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
+            let number = name
+                .split('_')
+                .next()
+                .and_then(|number| number.parse::<i64>().ok());
+            number == Some(version) && !name.ends_with(".down.sql")
+        })
+}

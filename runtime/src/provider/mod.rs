@@ -1,0 +1,154 @@
+//! Providers: where servers come from.
+
+mod docker;
+
+use std::future::Future;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::{Error, Result, config};
+
+/// Raised whenever servers of different versions of this crate cannot be shared.
+const PROTOCOL: u32 = 1;
+
+/// The script that a server runs under; its head says how it is called.
+const WATCHDOG: &str = include_str!("watchdog.sh");
+
+/// Longest time that a server may take to answer, unless the test says otherwise: enough for a
+/// cold machine, short enough to wait for.
+pub(crate) const STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A kind of server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Service {
+    Postgres,
+    Redis,
+}
+
+impl Service {
+    /// Its name, as in the attribute.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Redis => "redis",
+        }
+    }
+
+    /// The port that it listens on inside its container.
+    fn port(self) -> u16 {
+        match self {
+            Self::Postgres => 5432,
+            Self::Redis => 6379,
+        }
+    }
+
+    /// The signal that stops it fast.
+    fn stop_signal(self) -> &'static str {
+        match self {
+            Self::Postgres => "QUIT",
+            Self::Redis => "TERM",
+        }
+    }
+}
+
+/// A server as a test wants it. Equal wishes share one server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Wanted {
+    pub(crate) service: Service,
+    pub(crate) image: String,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) startup_timeout: Duration,
+    /// Set for a server that one test has to itself.
+    pub(crate) only_for: Option<String>,
+}
+
+impl Wanted {
+    /// The name that everybody who wants this server derives: the engine's own uniqueness of
+    /// names decides who creates it.
+    fn server_name(&self, idle: Duration) -> String {
+        let mut hash = Sha256::new();
+        let mut add = |part: &str| {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        };
+        add(&PROTOCOL.to_string());
+        add(WATCHDOG);
+        add(&config::user());
+        add(&idle.as_secs().to_string());
+        add(&self.image);
+        add(&self.args.len().to_string());
+        self.args.iter().for_each(|argument| add(argument));
+        for (name, value) in &self.env {
+            add(name);
+            add(value);
+        }
+        add(self.only_for.as_deref().unwrap_or_default());
+        format!(
+            "container-test-{}-{}",
+            self.service.name(),
+            hex(&hash.finalize()[..6])
+        )
+    }
+}
+
+/// A server that runs: how to reach it, and what to say about it.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) password: String,
+    /// Where it runs, for people.
+    pub(crate) place: String,
+    source: docker::Container,
+}
+
+impl Endpoint {
+    /// The last lines of the server's log.
+    pub(crate) async fn log_tail(&self, lines: usize) -> String {
+        self.source.log_tail(lines).await
+    }
+}
+
+/// Finds or starts a server and waits until `connect` gets a connection to it.
+///
+/// The connection is the caller's lease: the server stays for as long as it is open.
+pub(crate) async fn provide<T, C, F>(wanted: &Wanted, connect: C) -> Result<(Endpoint, T)>
+where
+    C: Fn(Endpoint) -> F,
+    F: Future<Output = Result<T, BoxError>>,
+{
+    docker::provide(wanted, connect).await.map_err(|error| {
+        let service = wanted.service.name();
+        error.note(format!(
+            "service `{service}`, image `{}`, provider docker",
+            wanted.image
+        ))
+    })
+}
+
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Random characters for passwords and names: 128 bits in hexadecimal.
+pub(crate) fn random() -> Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::new("get random bytes").because(error.to_string()))?;
+    Ok(hex(&bytes))
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| {
+            [
+                DIGITS[usize::from(byte >> 4)],
+                DIGITS[usize::from(byte & 15)],
+            ]
+        })
+        .map(char::from)
+        .collect()
+}

@@ -1,0 +1,214 @@
+# Sourced by demo, test and bench: finds or installs what real servers need.
+# Everything that is installed or started is announced first; `end_what_we_started`
+# ends what this run started, and nothing else.
+# shellcheck shell=bash
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+stand_in_prefix=container-test-stand-ins
+log_dir=${TMPDIR:-/tmp}/container-test-set-up
+engine_pid=
+
+# The images that the tests name, and where their stand-ins come from:
+# image | Debian suite | packages | entrypoint | server directory | extra settings
+stand_ins='
+postgres:17-alpine|trixie|postgres|/usr/lib/postgresql/17/bin|
+timescale/timescaledb:latest-pg17|trixie|postgres|/usr/lib/postgresql/17/bin|shared_preload_libraries=timescaledb
+redis:8-alpine|trixie|redis|/usr/bin|
+postgres:15-alpine|bookworm|postgres|/usr/lib/postgresql/15/bin|
+'
+packages_of() {
+    case $1 in
+        trixie) echo postgresql-17,postgresql-17-timescaledb,redis-server ;;
+        bookworm) echo postgresql-15 ;;
+    esac
+}
+
+say() { printf '==> %s\n' "$*"; }
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+# Asks before something is installed, if somebody is there to be asked.
+confirm() {
+    [ -t 0 ] && [ -z "${CI:-}" ] || return 0
+    local answer
+    read -r -p "    Go on? [Y/n] " answer
+    case $answer in '' | [yY]*) ;; *) fail "nothing was installed" ;; esac
+}
+
+on_debian_as_root() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+
+install_packages() { # reason, packages…
+    local reason=$1 missing=() package
+    shift
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    on_debian_as_root || fail "$reason needs ${missing[*]}; install them, or run this on Debian as root"
+    say "installing Debian packages for $reason: ${missing[*]}"
+    confirm
+    mkdir -p "$log_dir"
+    # Packages must not start their services: this run starts what it needs itself.
+    local policy=/usr/sbin/policy-rc.d ours=
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+        ours=yes
+    fi
+    if ! {
+        apt-get update -qq &&
+            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    } </dev/null >"$log_dir/apt.log" 2>&1; then
+        [ -z "$ours" ] || rm -f "$policy"
+        tail -n 20 "$log_dir/apt.log" >&2
+        fail "the packages could not be installed; the log is $log_dir/apt.log"
+    fi
+    [ -z "$ours" ] || rm -f "$policy"
+}
+
+engine_answers() { command -v docker >/dev/null && timeout 10 docker info >/dev/null 2>&1; }
+
+# Finds a Docker engine or, on Debian as root, installs and starts one.
+ensure_engine() {
+    if engine_answers; then
+        say "Docker engine $(docker info --format '{{.ServerVersion}}') found"
+        return
+    fi
+    on_debian_as_root || fail "no Docker engine answers; start one, or set DOCKER_HOST"
+    install_packages "a Docker engine" docker.io iptables
+    command -v docker >/dev/null || install_packages "the docker command" docker-cli
+    mkdir -p "$log_dir"
+    say "starting dockerd for this run (log: $log_dir/dockerd.log)"
+    # A supervisor of its own would outlive us: keep the process id and end it by that.
+    setsid dockerd </dev/null >"$log_dir/dockerd.log" 2>&1 &
+    engine_pid=$!
+    local waited=0
+    until engine_answers; do
+        kill -0 "$engine_pid" 2>/dev/null || { tail -n 20 "$log_dir/dockerd.log" >&2; fail "dockerd ended at its start"; }
+        [ $((waited += 1)) -le 60 ] || fail "dockerd does not answer; its log is $log_dir/dockerd.log"
+        sleep 0.5
+    done
+}
+
+# Provides the images: present, pulled, or stand-ins built from Debian packages.
+ensure_images() {
+    local line image missing=()
+    # Whoever has chosen a mirror provides the images there.
+    if [ -n "${TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX:-}" ]; then
+        say "images come from $TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX, as the environment asks"
+        return
+    fi
+    while IFS='|' read -r image _; do
+        [ -z "$image" ] || has_image "$image" || missing+=("$image")
+    done <<<"$stand_ins"
+    if [ ${#missing[@]} -eq 0 ]; then
+        say "images are present"
+        return
+    fi
+    if ! stand_ins_present && pull_all "${missing[@]}"; then return; fi
+    build_stand_ins
+    export TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX=$stand_in_prefix
+    say "images are stand-ins from Debian packages: TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX=$stand_in_prefix"
+}
+
+has_image() { docker image inspect "$1" >/dev/null 2>&1; }
+
+pull_all() {
+    local image
+    for image in "$@"; do
+        say "pulling $image"
+        timeout 300 docker pull --quiet "$image" >/dev/null 2>&1 || {
+            say "no registry answers for $image"
+            return 1
+        }
+    done
+}
+
+# A stand-in is current when it was built from the recipe as it is now.
+recipe_of() { # suite, whole line
+    { packages_of "$1"; cat "$root"/scripts/stand-ins/*; printf '%s' "$2"; } | sha256sum | cut -c1-12
+}
+
+stand_in_is_current() { # image, recipe
+    [ "$(docker image inspect --format '{{index .Config.Labels "container-test.recipe"}}' "$stand_in_prefix/$1" 2>/dev/null)" = "$2" ]
+}
+
+stand_ins_present() {
+    local line image suite
+    while IFS= read -r line; do
+        [ -n "$line" ] || continue
+        IFS='|' read -r image suite _ <<<"$line"
+        stand_in_is_current "$image" "$(recipe_of "$suite" "$line")" || return 1
+    done <<<"$stand_ins"
+}
+
+build_stand_ins() {
+    local line image suite entrypoint directory settings recipe
+    while IFS= read -r line; do
+        [ -n "$line" ] || continue
+        IFS='|' read -r image suite entrypoint directory settings <<<"$line"
+        recipe=$(recipe_of "$suite" "$line")
+        stand_in_is_current "$image" "$recipe" || {
+            ensure_base "$suite"
+            build_stand_in "$image" "$stand_in_prefix/base:$suite-$(base_recipe "$suite")" "$entrypoint" "$directory" "$settings" "$recipe"
+        }
+    done <<<"$stand_ins"
+}
+
+base_recipe() { packages_of "$1" | sha256sum | cut -c1-12; }
+
+ensure_base() { # suite
+    local suite=$1 base tree
+    base=$stand_in_prefix/base:$suite-$(base_recipe "$suite")
+    has_image "$base" && return
+    install_packages "building images without a registry" debootstrap
+    say "building a base image from Debian $suite: $(packages_of "$suite") (about a minute)"
+    confirm
+    mkdir -p "$log_dir"
+    tree=$(mktemp -d "${TMPDIR:-/tmp}/container-test-base.XXXXXX")
+    if ! debootstrap --variant=minbase --include="$(packages_of "$suite")" "$suite" "$tree" \
+        </dev/null >"$log_dir/debootstrap-$suite.log" 2>&1; then
+        tail -n 20 "$log_dir/debootstrap-$suite.log" >&2
+        rm -rf "$tree"
+        fail "debootstrap failed; its log is $log_dir/debootstrap-$suite.log"
+    fi
+    rm -rf "$tree"/var/lib/postgresql/*/main "$tree"/var/cache/apt/archives/*.deb "$tree"/var/lib/apt/lists/*
+    mkdir -p "$tree/data" "$tree/docker-entrypoint-initdb.d"
+    tar -C "$tree" -c . | docker import - "$base" >/dev/null
+    rm -rf "$tree"
+}
+
+build_stand_in() { # image, base, entrypoint, server directory, settings, recipe
+    local image=$1 base=$2 entrypoint=$3 directory=$4 settings=$5 recipe=$6 container changes=() scratch
+    say "building the stand-in $stand_in_prefix/$image"
+    scratch=$(mktemp -d)
+    container=$(docker create "$base" true)
+    docker cp -q "$root/scripts/stand-ins/$entrypoint-entrypoint" "$container:/usr/local/bin/docker-entrypoint.sh"
+    printf '%s\n' "$settings" >"$scratch/settings"
+    docker cp -q "$scratch/settings" "$container:/usr/share/postgresql-stand-in.conf"
+    rm -rf "$scratch"
+    changes+=(--change "ENV PATH=$directory:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    changes+=(--change 'ENTRYPOINT ["docker-entrypoint.sh"]' --change "LABEL container-test.recipe=$recipe")
+    case $entrypoint in
+        postgres) changes+=(--change 'ENV LANG=C.UTF-8 PGDATA=/var/lib/postgresql/data'
+            --change 'VOLUME /var/lib/postgresql/data' --change 'EXPOSE 5432'
+            --change 'CMD ["postgres"]') ;;
+        redis) changes+=(--change 'VOLUME /data' --change 'WORKDIR /data'
+            --change 'EXPOSE 6379' --change 'CMD ["redis-server"]') ;;
+    esac
+    docker commit "${changes[@]}" "$container" "$stand_in_prefix/$image" >/dev/null
+    docker rm --volumes "$container" >/dev/null
+}
+
+# Ends the engine that this run started, if it did, once its containers are gone.
+end_what_we_started() {
+    [ -n "$engine_pid" ] || return 0
+    local waited=0
+    while [ -n "$(docker ps -q 2>/dev/null)" ] && [ $((waited += 1)) -le 40 ]; do sleep 0.5; done
+    kill "$engine_pid" 2>/dev/null
+    waited=0
+    while kill -0 "$engine_pid" 2>/dev/null && [ $((waited += 1)) -le 40 ]; do sleep 0.25; done
+    engine_pid=
+}

@@ -1,0 +1,1 @@
+//! Tests of container-test on real servers; nothing to use here.

@@ -1,0 +1,1 @@
+//! Nothing: the uses of the attribute are in `tests`.

@@ -1,0 +1,3 @@
+#[container_test::container_test(postgress)]
+#[cfg(any())]
+async fn case() {}

@@ -1,0 +1,38 @@
+use container_test::container_test;
+
+/// Documented.
+#[container_test(postgres)]
+#[ignore]
+async fn ignored() {}
+
+#[ignore = "for a reason"]
+#[container_test(postgres)]
+async fn ignored_for_a_reason() {}
+
+#[container_test(postgres)]
+#[should_panic(expected = "as it should")]
+async fn panics() {
+    panic!("as it should");
+}
+
+#[container_test(postgres)]
+#[cfg_attr(unix, should_panic)]
+#[cfg_attr(windows, ignore = "no sockets", allow(unused))]
+async fn panics_on_some_systems() {
+    assert!(cfg!(windows));
+}
+
+#[container_test(postgres)]
+#[cfg(unix)]
+async fn on_some_systems() {}
+
+#[container_test(postgres)]
+#[cfg(windows)]
+async fn on_other_systems(_of: NoSuchType) {}
+
+#[allow(clippy::too_many_lines)]
+#[expect(unused_variables)]
+#[container_test(postgres)]
+async fn with_lints() {
+    let count = 1;
+}

@@ -1,0 +1,6 @@
+use container_test::container_test;
+
+#[container_test(postgres, seeds(insert_session()))]
+async fn case() {}
+
+async fn insert_session() {}
