@@ -5,6 +5,7 @@ mod migrations;
 mod options;
 mod seeds;
 mod service;
+mod setting;
 mod value;
 
 use std::time::Duration;
@@ -12,7 +13,8 @@ use std::time::Duration;
 pub(crate) use self::function::{Wrapper, is_test};
 pub(crate) use self::migrations::Migrations;
 pub(crate) use self::seeds::Seed;
-pub(crate) use self::service::{Isolation, Service, Setting};
+pub(crate) use self::service::Service;
+pub(crate) use self::setting::{Isolation, Setting};
 use crate::parse::{Entry, Errors, Function};
 use crate::site::Site;
 

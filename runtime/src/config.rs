@@ -41,7 +41,7 @@ pub(crate) fn idle() -> Result<Duration> {
 
 /// `CONTAINER_TEST_KEEP`: whether the database of a failed test is kept.
 pub(crate) fn keep_failed() -> bool {
-    variable("CONTAINER_TEST_KEEP").is_some_and(|value| value != "0" && value != "false")
+    flag("CONTAINER_TEST_KEEP")
 }
 
 /// The host that the engine's published ports are reached at, if the environment names it:
@@ -55,6 +55,59 @@ pub(crate) fn in_container() -> bool {
     ["/.dockerenv", "/run/.containerenv"]
         .iter()
         .any(|mark| std::path::Path::new(mark).exists())
+}
+
+/// `CONTAINER_TEST_PROVIDER`: the provider of all services, instead of the first that is there.
+pub(crate) fn provider() -> Option<String> {
+    variable("CONTAINER_TEST_PROVIDER")
+}
+
+/// `CONTAINER_TEST_POSTGRES_URL`, `CONTAINER_TEST_REDIS_URL`: a server that runs already.
+pub(crate) fn server_url(name: &str) -> Option<String> {
+    variable(name)
+}
+
+/// `CONTAINER_TEST_VERBOSE`: whether to say what each service runs on.
+pub(crate) fn verbose() -> bool {
+    flag("CONTAINER_TEST_VERBOSE")
+}
+
+/// `CONTAINER_TEST_POSTGRES_BIN`, `CONTAINER_TEST_REDIS_BIN`: the directory of a server's programs.
+pub(crate) fn program_directory(name: &str) -> Option<PathBuf> {
+    variable(name).map(PathBuf::from)
+}
+
+/// The directories in `PATH`.
+pub(crate) fn search_path() -> Vec<PathBuf> {
+    env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect()
+}
+
+/// The home directory.
+pub(crate) fn home() -> Option<PathBuf> {
+    variable("HOME").map(PathBuf::from)
+}
+
+/// `CONTAINER_TEST_DATA_DIR`: where local servers keep their data while they run.
+pub(crate) fn data_directory() -> Option<PathBuf> {
+    variable("CONTAINER_TEST_DATA_DIR").map(PathBuf::from)
+}
+
+/// `CONTAINER_TEST_CACHE_DIR`: where prepared data directories and locks are kept; by default
+/// `container-test` in the user's cache directory.
+pub(crate) fn cache_directory() -> Option<PathBuf> {
+    let usual = || {
+        let cache = variable("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .or_else(|| Some(home()?.join(".cache")))?;
+        Some(cache.join("container-test"))
+    };
+    variable("CONTAINER_TEST_CACHE_DIR")
+        .map(PathBuf::from)
+        .or_else(usual)
+}
+
+fn flag(name: &str) -> bool {
+    variable(name).is_some_and(|value| value != "0" && value != "false")
 }
 
 /// What `DOCKER_HOST` says, for messages.

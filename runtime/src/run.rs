@@ -178,7 +178,7 @@ async fn claim_database(
         .claim(postgres::Request {
             test: test.name.to_owned(),
             schema: schema?,
-            user: options.user.unwrap_or("postgres").to_owned(),
+            user: options.user.map(str::to_owned),
             label: label.to_owned(),
             name: wanted
                 .only_for

@@ -30,7 +30,13 @@ impl<D: 'static> Seed<D> {
         F: SeedFunction<A, Output: SeedOutput>,
         A: SeedArguments<D> + 'static,
     {
-        Self::Function(name, Box::new(Call { function, arguments: std::marker::PhantomData }))
+        Self::Function(
+            name,
+            Box::new(Call {
+                function,
+                arguments: std::marker::PhantomData,
+            }),
+        )
     }
 }
 
@@ -51,10 +57,15 @@ where
     F: SeedFunction<A, Output: SeedOutput>,
     A: SeedArguments<D>,
 {
-    fn call<'a>(&'a self, cx: &'a TestContext<D>) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>> {
+    fn call<'a>(
+        &'a self,
+        cx: &'a TestContext<D>,
+    ) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>> {
         Box::pin(async {
             let output = self.function.call(A::inject(cx).await?).await;
-            output.into_result().map_err(|error| Error::new("run the seed").because(error))
+            output
+                .into_result()
+                .map_err(|error| Error::new("run the seed").because(error))
         })
     }
 }

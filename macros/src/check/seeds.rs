@@ -39,14 +39,14 @@ pub(crate) fn check(
             return seeds;
         }
     };
-    let mut seen: Vec<String> = Vec::new();
+    let mut names: Vec<String> = Vec::new();
     for expression in &expressions {
         match seed(expression, declared, site) {
-            Ok((_, name)) if seen.contains(&name) => {
-                errors.push(expression, "this seed is listed twice: keep one")
+            Ok((_, name)) if names.contains(&name) => {
+                errors.push(expression, "this seed is listed twice: keep one");
             }
             Ok((seed, name)) => {
-                seen.push(name);
+                names.push(name);
                 seeds.push(seed);
             }
             Err(error) => errors.absorb(error),
@@ -175,4 +175,110 @@ fn spellings(directory: &Path, name: &str, complete: bool) -> impl Iterator<Item
         path.push(extension);
         PathBuf::from(path)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proc_macro2::Span;
+    use syn::LitStr;
+
+    use super::file;
+    use crate::site::Site;
+
+    /// The crate in `tests/site`, seen from a file in its `src`.
+    fn site() -> Site {
+        let manifest_dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/site");
+        Site {
+            source_dir: Some(manifest_dir.join("src")),
+            manifest_dir,
+            gated: false,
+        }
+    }
+
+    fn find(name: &str, site: &Site) -> Result<String, String> {
+        let file = file(&LitStr::new(name, Span::call_site()), site);
+        file.map(|file| site.display(&file))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn finds_a_name_beside_the_source_file_first() {
+        assert_eq!(find("users", &site()).unwrap(), "src/fixtures/users.sql");
+        assert_eq!(
+            find("sessions", &site()).unwrap(),
+            "src/fixtures/sessions.redis"
+        );
+    }
+
+    #[test]
+    fn finds_a_name_at_the_root_of_the_crate_otherwise() {
+        assert_eq!(find("tokens", &site()).unwrap(), "fixtures/tokens.sql");
+        assert_eq!(
+            find("dotted.name", &site()).unwrap(),
+            "fixtures/dotted.name.sql"
+        );
+    }
+
+    #[test]
+    fn takes_an_extension_to_choose_between_two_files_of_a_name() {
+        assert!(
+            find("both", &site())
+                .unwrap_err()
+                .contains("write the extension, as in `\"both.sql\"`")
+        );
+        assert_eq!(find("both.redis", &site()).unwrap(), "fixtures/both.redis");
+    }
+
+    #[test]
+    fn finds_a_path_from_the_source_file_first() {
+        assert_eq!(
+            find("sql/report.sql", &site()).unwrap(),
+            "src/sql/report.sql"
+        );
+        assert_eq!(find("sql/report", &site()).unwrap(), "src/sql/report.sql");
+        assert_eq!(find("extra.sql", &site()).unwrap(), "src/extra.sql");
+    }
+
+    #[test]
+    fn finds_a_path_from_the_root_of_the_crate_otherwise() {
+        assert_eq!(
+            find("fixtures/tokens.sql", &site()).unwrap(),
+            "fixtures/tokens.sql"
+        );
+        let root = Site {
+            source_dir: Some(site().manifest_dir),
+            ..site()
+        };
+        assert_eq!(find("sql/report.sql", &root).unwrap(), "sql/report.sql");
+    }
+
+    #[test]
+    fn names_a_file_outside_of_the_crate_absolutely() {
+        let manifest_dir = site().manifest_dir.join("src");
+        let inner = Site {
+            manifest_dir: manifest_dir.clone(),
+            source_dir: Some(site().manifest_dir),
+            gated: false,
+        };
+        let expected = site().manifest_dir.join("fixtures/tokens.sql");
+        assert_eq!(find("tokens", &inner).unwrap(), expected.to_str().unwrap());
+    }
+
+    #[test]
+    fn lists_the_places_of_a_missing_file_in_the_order_of_looking() {
+        let places =
+            "`src/fixtures/nobody.sql`, `fixtures/nobody.sql`, `src/nobody.sql`, `nobody.sql`";
+        let said = find("nobody.sql", &site()).unwrap_err();
+        assert!(said.ends_with(places), "{said}");
+    }
+
+    #[test]
+    fn believes_in_a_missing_file_where_the_source_file_is_unknown() {
+        let editor = Site {
+            source_dir: None,
+            ..site()
+        };
+        assert_eq!(find("nobody", &editor).unwrap(), "fixtures/nobody.sql");
+        assert_eq!(find("tokens", &editor).unwrap(), "fixtures/tokens.sql");
+    }
 }

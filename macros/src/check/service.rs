@@ -1,9 +1,8 @@
 //! Services and what stands in their parentheses.
 
-use std::time::Duration;
+use syn::Ident;
 
-use syn::{Error, Expr, Ident, Result};
-
+use super::setting::{self, Rule, Setting, Shape};
 use super::value;
 use crate::parse::{self, Entry, Errors, Value};
 
@@ -32,7 +31,7 @@ const POSTGRES: Kind = Kind {
         USER,
         ISOLATION,
         STARTUP_TIMEOUT,
-        POSTGRES_ARGS,
+        ARGS,
         ENV,
         RECYCLE,
     ],
@@ -49,74 +48,26 @@ const REDIS: Kind = Kind {
         },
         ISOLATION,
         STARTUP_TIMEOUT,
-        REDIS_ARGS,
+        Rule {
+            example: "args = [\"--maxmemory\", \"64mb\"]",
+            ..ARGS
+        },
         ENV,
     ],
 };
 
-/// One option: its name is also its field in the runtime.
-#[derive(Debug)]
-struct Rule {
-    name: &'static str,
-    example: &'static str,
-    shape: Shape,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Shape {
-    Image,
-    Identifier,
-    Isolation,
-    Duration,
-    Texts,
-    Environment,
-    Flag,
-}
-
-const IMAGE: Rule = Rule {
-    name: "image",
-    example: "image = \"postgres:18-alpine\"",
-    shape: Shape::Image,
-};
-const DATABASE: Rule = Rule {
-    name: "database",
-    example: "database = \"app\"",
-    shape: Shape::Identifier,
-};
-const USER: Rule = Rule {
-    name: "user",
-    example: "user = \"app\"",
-    shape: Shape::Identifier,
-};
-const ISOLATION: Rule = Rule {
-    name: "isolation",
-    example: "isolation = \"server\"",
-    shape: Shape::Isolation,
-};
-const STARTUP_TIMEOUT: Rule = Rule {
-    name: "startup_timeout",
-    example: "startup_timeout = \"90s\"",
-    shape: Shape::Duration,
-};
-const POSTGRES_ARGS: Rule = Rule {
-    name: "args",
-    example: "args = [\"-c\", \"work_mem=64MB\"]",
-    shape: Shape::Texts,
-};
-const REDIS_ARGS: Rule = Rule {
-    example: "args = [\"--maxmemory\", \"64mb\"]",
-    ..POSTGRES_ARGS
-};
-const ENV: Rule = Rule {
-    name: "env",
-    example: "env = [\"TZ=UTC\"]",
-    shape: Shape::Environment,
-};
-const RECYCLE: Rule = Rule {
-    name: "recycle",
-    example: "recycle = false",
-    shape: Shape::Flag,
-};
+const IMAGE: Rule = Rule::new("image", "image = \"postgres:18-alpine\"", Shape::Image);
+const DATABASE: Rule = Rule::new("database", "database = \"app\"", Shape::Identifier);
+const USER: Rule = Rule::new("user", "user = \"app\"", Shape::Identifier);
+const ISOLATION: Rule = Rule::new("isolation", "isolation = \"server\"", Shape::Isolation);
+const STARTUP_TIMEOUT: Rule = Rule::new(
+    "startup_timeout",
+    "startup_timeout = \"90s\"",
+    Shape::Duration,
+);
+const ARGS: Rule = Rule::new("args", "args = [\"-c\", \"work_mem=64MB\"]", Shape::Texts);
+const ENV: Rule = Rule::new("env", "env = [\"TZ=UTC\"]", Shape::Environment);
+const RECYCLE: Rule = Rule::new("recycle", "recycle = false", Shape::Flag);
 
 impl Kind {
     /// The kind of this name.
@@ -142,29 +93,11 @@ pub(crate) struct Service {
     pub(crate) options: Vec<(Ident, Setting)>,
 }
 
-/// An option's value.
-pub(crate) enum Setting {
-    /// A text, or a constant that is one.
-    Text(Expr),
-    /// What the test has to itself.
-    Isolation(Isolation),
-    /// A time.
-    Duration(Duration),
-    /// Several texts.
-    Texts(Vec<Expr>),
-    /// Names and values.
-    Pairs(Vec<(String, String)>),
-    /// Yes or no.
-    Flag(bool),
-}
-
-/// What the test has to itself.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Isolation {
-    /// A database on a shared server.
-    Database,
-    /// A server.
-    Server,
+impl Service {
+    /// Whether every option is given.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.options.len() == self.kind.options.len()
+    }
 }
 
 /// Reads one service; its mistakes go to `errors`.
@@ -198,49 +131,16 @@ pub(crate) fn check(kind: &'static Kind, entry: &Entry, errors: &mut Errors) -> 
             continue;
         }
         seen.push(&option.name);
-        match setting(kind, option) {
+        let Some(rule) = kind.rule(&option.name) else {
+            errors.push(&option.name, unknown(kind, &option.name));
+            continue;
+        };
+        match setting::check(rule, option) {
             Ok(setting) => service.options.push((option.name.clone(), setting)),
             Err(error) => errors.absorb(error),
         }
     }
     service
-}
-
-fn setting(kind: &'static Kind, option: &Entry) -> Result<Setting> {
-    let Some(rule) = kind.rule(&option.name) else {
-        return Err(Error::new_spanned(
-            &option.name,
-            unknown(kind, &option.name),
-        ));
-    };
-    let value = value::assigned(option, rule.example)?;
-    Ok(match rule.shape {
-        Shape::Image => Setting::Text(image(value, rule)?),
-        Shape::Identifier => Setting::Text(identifier(value, rule)?),
-        Shape::Isolation => Setting::Isolation(isolation(value, rule)?),
-        Shape::Duration => Setting::Duration(value::duration(value, rule.name)?),
-        Shape::Texts => {
-            let texts =
-                value::list(value, rule.example)?.map(|text| value::text(text, rule.example));
-            Setting::Texts(all(texts)?)
-        }
-        Shape::Environment => Setting::Pairs(environment(value, rule)?),
-        Shape::Flag => Setting::Flag(value::boolean(value, rule.example)?),
-    })
-}
-
-/// Every result, or every error.
-fn all<T>(results: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
-    let mut values = Vec::new();
-    let mut errors: Option<Error> = None;
-    for result in results {
-        match (result, &mut errors) {
-            (Ok(value), _) => values.push(value),
-            (Err(error), Some(errors)) => errors.combine(error),
-            (Err(error), none) => *none = Some(error),
-        }
-    }
-    errors.map_or(Ok(values), Err)
 }
 
 fn unknown(kind: &Kind, name: &Ident) -> String {
@@ -262,98 +162,4 @@ fn unknown(kind: &Kind, name: &Ident) -> String {
         kind.name,
         value::suggestion(&name.to_string(), &names)
     )
-}
-
-fn image(value: &Expr, rule: &Rule) -> Result<Expr> {
-    let image = value::text(value, rule.example)?;
-    if written(&image).is_some_and(|image| image.contains(char::is_whitespace)) {
-        let message = format!(
-            "an image's name contains no white space: write a name and a tag, as in `{}`",
-            rule.example
-        );
-        return Err(Error::new_spanned(value, message));
-    }
-    Ok(image)
-}
-
-fn identifier(value: &Expr, rule: &Rule) -> Result<Expr> {
-    /// PostgreSQL cuts longer names, silently.
-    const LONGEST: usize = 63;
-    let name = value::text(value, rule.example)?;
-    if written(&name).is_some_and(|name| name.len() > LONGEST) {
-        let message = format!("PostgreSQL cuts names at {LONGEST} bytes: write a shorter one");
-        return Err(Error::new_spanned(value, message));
-    }
-    Ok(name)
-}
-
-/// The text itself, where it is a literal.
-fn written(text: &Expr) -> Option<String> {
-    match text {
-        Expr::Lit(syn::ExprLit {
-            lit: syn::Lit::Str(text),
-            ..
-        }) => Some(text.value()),
-        _ => None,
-    }
-}
-
-fn isolation(value: &Expr, rule: &Rule) -> Result<Isolation> {
-    let word = match value {
-        // `isolation = server`: what is meant is clear, and so is what is missing.
-        Expr::Path(path)
-            if path
-                .path
-                .get_ident()
-                .is_some_and(|word| word == "server" || word == "database") =>
-        {
-            let word = path.path.require_ident()?;
-            return Err(Error::new_spanned(
-                value,
-                format!("this lacks its quotes: write `isolation = \"{word}\"`"),
-            ));
-        }
-        _ => value::literal(value, rule.example)?,
-    };
-    match word.value().as_str() {
-        "database" => Ok(Isolation::Database),
-        "server" => Ok(Isolation::Server),
-        other => {
-            let message = format!(
-                "unknown isolation `{other}`: write `\"database\"` (the default: a database of its own on a shared server) or `\"server\"` (a server of its own)"
-            );
-            Err(Error::new_spanned(value, message))
-        }
-    }
-}
-
-fn environment(value: &Expr, rule: &Rule) -> Result<Vec<(String, String)>> {
-    let mut seen: Vec<String> = Vec::new();
-    all(value::list(value, rule.example)?.map(|element| {
-        let text = value::literal(element, rule.example)?;
-        let text = text.value();
-        let (name, value) = match text.split_once('=') {
-            Some((name, value)) if !name.trim().is_empty() => (name, value),
-            Some(_) => {
-                return Err(Error::new_spanned(
-                    element,
-                    "this variable lacks its name: write `\"NAME=value\"`",
-                ));
-            }
-            None => {
-                return Err(Error::new_spanned(
-                    element,
-                    format!("expected `NAME=value`: write `\"{text}=…\"`"),
-                ));
-            }
-        };
-        if seen.iter().any(|other| other == name) {
-            return Err(Error::new_spanned(
-                element,
-                format!("`{name}` is set twice: keep one"),
-            ));
-        }
-        seen.push(name.to_owned());
-        Ok((name.to_owned(), value.to_owned()))
-    }))
 }

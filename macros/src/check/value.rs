@@ -202,7 +202,7 @@ pub(crate) fn nearest<'a>(
 }
 
 /// What to say after an unknown name: the one that was probably meant, or all there are.
-pub(crate) fn suggestion<'a>(wrong: &str, names: &[&'a str]) -> String {
+pub(crate) fn suggestion(wrong: &str, names: &[&str]) -> String {
     match nearest(wrong, names.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!("there are {}", enumeration(names)),

@@ -27,18 +27,22 @@ use testcontainers::{GenericImage, Image, ImageExt, TestcontainersError};
 use testcontainers_modules::{postgres, redis};
 use tokio::time::{Instant, sleep};
 
-use super::{BoxError, Endpoint, Service, WATCHDOG, Wanted, random};
+use super::{Address, BoxError, Endpoint, Service, Source, WATCHDOG, Wanted, random};
 use crate::{Error, Result, config, report};
 
 /// How often a server that does not answer yet is asked again.
 const POLL: Duration = Duration::from_millis(15);
 /// How often its container is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(400);
+/// How long an engine may take to answer at all.
+const ENGINE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a server that vanished before it answered is started anew.
 const ATTEMPTS: u32 = 5;
 
 const PASSWORD_LABEL: &str = "container-test.password";
 const SERVICE_LABEL: &str = "container-test.service";
+/// Whose container it is, for people and for whoever counts.
+const USER_LABEL: &str = "container-test.user";
 
 /// A container, by its name.
 #[derive(Clone)]
@@ -144,12 +148,15 @@ impl Container {
 }
 
 /// Finds or starts the container and waits until `connect` succeeds.
-pub(super) async fn provide<T, C, F>(wanted: &Wanted, connect: C) -> Result<(Endpoint, T)>
+pub(super) async fn provide<T, C, F>(
+    wanted: &Wanted,
+    engine: Docker,
+    connect: C,
+) -> Result<(Endpoint, T)>
 where
     C: Fn(Endpoint) -> F,
     F: Future<Output = Result<T, BoxError>>,
 {
-    let engine = engine().await?;
     let idle = if wanted.only_for.is_some() {
         Duration::from_secs(2)
     } else {
@@ -183,24 +190,27 @@ where
     }
 }
 
-async fn engine() -> Result<Docker> {
+/// A Docker engine that answers.
+pub(super) async fn engine() -> Result<Docker> {
+    let asked = match config::docker_host() {
+        Some(host) => format!("DOCKER_HOST is `{host}`"),
+        None => "DOCKER_HOST is not set, so the usual sockets were tried".to_owned(),
+    };
     let unreachable = |error: BoxError| {
-        let asked = match config::docker_host() {
-            Some(host) => format!("DOCKER_HOST is `{host}`"),
-            None => "DOCKER_HOST is not set, so the usual sockets were tried".to_owned(),
-        };
-        Error::new("reach a Docker engine").because(error).note(asked).with_help(
-            "start Docker (or Podman's Docker-compatible service), or set DOCKER_HOST to an engine that runs",
-        )
+        Error::new("reach a Docker engine")
+            .because(error)
+            .note(asked.clone())
     };
     let engine = docker_client_instance()
         .await
         .map_err(|error| unreachable(error.into()))?;
-    engine
-        .ping()
-        .await
-        .map_err(|error| unreachable(error.into()))?;
-    Ok(engine)
+    match tokio::time::timeout(ENGINE_TIMEOUT, engine.ping()).await {
+        Ok(Ok(_)) => Ok(engine),
+        Ok(Err(error)) => Err(unreachable(error.into())),
+        Err(_) => Err(unreachable(
+            format!("it did not answer within {ENGINE_TIMEOUT:?}").into(),
+        )),
+    }
 }
 
 /// The running container, if there is one; makes way for a new one where a dead one is left.
@@ -262,14 +272,16 @@ fn endpoint_of(
     let binding = network.ports.as_ref()?.get(&key)?.as_ref()?.first()?;
     let labels = found.config.as_ref()?.labels.as_ref()?;
     Some(Endpoint {
-        host: container.reach.connect_to.clone(),
-        port: binding.host_port.as_ref()?.parse().ok()?,
-        password: labels.get(PASSWORD_LABEL)?.clone(),
+        address: Address::Ours {
+            host: container.reach.connect_to.clone(),
+            port: binding.host_port.as_ref()?.parse().ok()?,
+            password: labels.get(PASSWORD_LABEL)?.clone(),
+        },
         place: format!("docker container {} ({})", container.name, wanted.image),
-        source: Container {
+        source: Source::Docker(Container {
             id: found.id.clone(),
             ..container.clone()
-        },
+        }),
     })
 }
 
@@ -314,8 +326,7 @@ where
             let running = found
                 .as_ref()
                 .and_then(|found| found.state.as_ref()?.running);
-            let gone =
-                running != Some(true) || found.is_some_and(|found| found.id != endpoint.source.id);
+            let gone = running != Some(true) || found.is_some_and(|found| !endpoint.is(&found));
             if gone && since.elapsed() >= idle {
                 return Err(unanswered(endpoint, failure, &log)
                     .note("it ended, since nobody could connect to it"));
@@ -332,8 +343,15 @@ where
     }
 }
 
+impl Endpoint {
+    /// Whether this is the container that was found under the name.
+    fn is(&self, found: &ContainerInspectResponse) -> bool {
+        matches!(&self.source, Source::Docker(container) if container.id == found.id)
+    }
+}
+
 fn unanswered(endpoint: &Endpoint, failure: BoxError, log: &str) -> Error {
-    Error::new(format!("connect to {}:{}", endpoint.host, endpoint.port))
+    Error::new(format!("connect to the {}", endpoint.place))
         .because(failure)
         .note(log_note(log))
         .with_help("see in its log what it waits for and where it listens; `startup_timeout = \"…\"` gives it more time")
@@ -418,6 +436,7 @@ async fn start<I: Image>(
         .with_ready_conditions(Vec::new())
         .with_startup_timeout(wanted.startup_timeout)
         .with_label(SERVICE_LABEL, wanted.service.name())
+        .with_label(USER_LABEL, config::user())
         .with_label(PASSWORD_LABEL, &password)
         .with_cmd(command)
         .with_host_config_modifier(move |host| adjust(host, &address, port, &volumes));

@@ -1,13 +1,17 @@
 //! Providers: where servers come from.
 
+mod choice;
 mod docker;
+mod external;
+mod local;
 
 use std::future::Future;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result, config};
+use self::choice::Choice;
+use crate::{Error, Result, config, report};
 
 /// Raised whenever servers of different versions of this crate cannot be shared.
 const PROTOCOL: u32 = 1;
@@ -96,18 +100,46 @@ impl Wanted {
 /// A server that runs: how to reach it, and what to say about it.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) password: String,
+    pub(crate) address: Address,
     /// Where it runs, for people.
     pub(crate) place: String,
-    source: docker::Container,
+    source: Source,
+}
+
+/// How a server is reached.
+#[derive(Clone, Debug)]
+pub(crate) enum Address {
+    /// A server of ours, which knows our users by this password.
+    Ours {
+        host: String,
+        port: u16,
+        password: String,
+    },
+    /// A server that the environment names.
+    Url(String),
+}
+
+/// Where a server came from.
+#[derive(Clone, Debug)]
+enum Source {
+    Docker(docker::Container),
+    Local(local::Place),
+    External,
 }
 
 impl Endpoint {
-    /// The last lines of the server's log.
+    /// The last lines of the server's log, as far as we can read it.
     pub(crate) async fn log_tail(&self, lines: usize) -> String {
-        self.source.log_tail(lines).await
+        match &self.source {
+            Source::Docker(container) => container.log_tail(lines).await,
+            Source::Local(place) => place.log_tail(lines),
+            Source::External => String::new(),
+        }
+    }
+
+    /// Whether the server outlives us, so that nothing may be left on it.
+    pub(crate) fn outlives_us(&self) -> bool {
+        matches!(self.source, Source::External)
     }
 }
 
@@ -119,13 +151,26 @@ where
     C: Fn(Endpoint) -> F,
     F: Future<Output = Result<T, BoxError>>,
 {
-    docker::provide(wanted, connect).await.map_err(|error| {
-        let service = wanted.service.name();
-        error.note(format!(
-            "service `{service}`, image `{}`, provider docker",
-            wanted.image
-        ))
-    })
+    let service = wanted.service.name();
+    let choice = choice::choose(wanted.service).await?;
+    let (provider, reason) = (choice.name(), choice.reason());
+    let provided = match choice {
+        Choice::External { url, .. } => external::provide(wanted, url, connect).await,
+        Choice::Docker { engine, .. } => docker::provide(wanted, engine, connect).await,
+        Choice::Local { programs, .. } => local::provide(wanted, &programs, connect).await,
+    };
+    match provided {
+        Ok((endpoint, lease)) => {
+            if config::verbose() {
+                let place = &endpoint.place;
+                report::progress(&format!(
+                    "{service}: {place} (provider {provider}: {reason})"
+                ));
+            }
+            Ok((endpoint, lease))
+        }
+        Err(error) => Err(error.note(format!("service {service}, provider {provider}: {reason}"))),
+    }
 }
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -9,7 +9,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 
 use super::Once;
-use crate::provider::{self, BoxError, Endpoint, Wanted};
+use crate::provider::{self, Address, BoxError, Endpoint, Wanted};
 use crate::{Error, Result, background};
 
 /// Logical databases of a server of ours: they cost 7 MB and a few milliseconds at the start.
@@ -90,16 +90,19 @@ impl Claim {
 
     /// Where the keyspace is, as a URL with its password.
     pub(crate) fn url(&self) -> String {
-        let Endpoint {
-            host,
-            port,
-            password,
-            ..
-        } = &self.server.endpoint;
-        format!(
-            "redis://{TEST_USER}:{password}@{host}:{port}/{}",
-            self.number
-        )
+        match &self.server.endpoint.address {
+            Address::Ours {
+                host,
+                port,
+                password,
+            } => {
+                format!(
+                    "redis://{TEST_USER}:{password}@{host}:{port}/{}",
+                    self.number
+                )
+            }
+            Address::Url(url) => with_database(url, self.number),
+        }
     }
 
     /// Where the keyspace is, for people.
@@ -126,15 +129,56 @@ impl Claim {
 }
 
 fn info(endpoint: &Endpoint, user: &str, database: i64) -> Result<ConnectionInfo> {
-    let address = ConnectionAddr::Tcp(endpoint.host.clone(), endpoint.port);
-    let settings = RedisConnectionInfo::default()
-        .set_username(user)
-        .set_password(&endpoint.password)
-        .set_db(database);
-    address
-        .into_connection_info()
-        .map(|info| info.set_redis_settings(settings))
-        .map_err(|error| Error::new("describe the connection to Redis").because(error))
+    let failed = |error: redis::RedisError| {
+        Error::new("describe the connection to Redis")
+            .because(error)
+            .with_help("write CONTAINER_TEST_REDIS_URL as `redis://user:password@host:port`")
+    };
+    match &endpoint.address {
+        Address::Ours {
+            host,
+            port,
+            password,
+        } => {
+            let settings = RedisConnectionInfo::default()
+                .set_username(user)
+                .set_password(password)
+                .set_db(database);
+            let address = ConnectionAddr::Tcp(host.clone(), *port).into_connection_info();
+            Ok(address.map_err(failed)?.set_redis_settings(settings))
+        }
+        Address::Url(url) => {
+            let info = url.as_str().into_connection_info().map_err(failed)?;
+            let settings = info.redis_settings().clone().set_db(database);
+            Ok(info.set_redis_settings(settings))
+        }
+    }
+}
+
+/// The URL with another database: its path, or for a Unix socket its parameter `db`.
+fn with_database(url: &str, number: i64) -> String {
+    let (base, query) = url.split_once('?').unwrap_or((url, ""));
+    let unix = base.starts_with("unix:") || base.starts_with("redis+unix:");
+    let mut parameters: Vec<String> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("db="))
+        .map(str::to_owned)
+        .collect();
+    let base = if unix {
+        parameters.push(format!("db={number}"));
+        base.to_owned()
+    } else {
+        let authority = base.find("://").map_or(0, |at| at + 3);
+        let end = base[authority..]
+            .find('/')
+            .map_or(base.len(), |at| authority + at);
+        format!("{}/{number}", &base[..end])
+    };
+    if parameters.is_empty() {
+        base
+    } else {
+        format!("{base}?{}", parameters.join("&"))
+    }
 }
 
 /// The server that is wanted, found or started.

@@ -1,5 +1,6 @@
 //! Databases on a shared PostgreSQL server: claimed, cloned ahead, dropped behind.
 
+use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
 use sqlx::pool::PoolOptions;
@@ -9,12 +10,12 @@ use tokio::sync::Mutex;
 
 use super::{Once, template};
 use crate::migrations::Schema;
-use crate::provider::{self, BoxError, Endpoint, Wanted};
+use crate::provider::{self, Address, BoxError, Endpoint, Wanted};
 use crate::sql::{literal, quoted};
 use crate::{Error, Result, background};
 
 /// The database that holds what processes know of each other.
-const REGISTRY: &str = "container_test";
+pub(super) const REGISTRY: &str = "container_test";
 
 /// Clones kept ready per template.
 const READY: i64 = 4;
@@ -25,6 +26,8 @@ static SERVERS: LazyLock<Once<Wanted, Arc<Server>>> = LazyLock::new(Once::new);
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) endpoint: Endpoint,
+    /// How to connect as the administrator, to the registry.
+    admin: PgConnectOptions,
     /// `server_version` as the server says it.
     pub(crate) version: String,
     /// The session that stands for this process: it keeps the server running, and what it has
@@ -44,7 +47,7 @@ pub(crate) struct Request {
     pub(crate) test: String,
     pub(crate) schema: Schema,
     /// The role that the test connects as.
-    pub(crate) user: String,
+    pub(crate) user: Option<String>,
     /// Readable part of the database's name.
     pub(crate) label: String,
     /// The whole name, on a server of the test's own.
@@ -63,8 +66,8 @@ impl Claim {
     /// How the test connects.
     pub(crate) fn options(&self) -> PgConnectOptions {
         self.server
-            .endpoint
-            .postgres()
+            .admin
+            .clone()
             .username(&self.user)
             .database(&self.database)
     }
@@ -127,14 +130,25 @@ impl Claim {
 
 impl Endpoint {
     /// How to connect as the administrator.
-    fn postgres(&self) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass()
-            .host(&self.host)
-            .port(self.port)
-            .username("postgres")
-            .password(&self.password)
-            .database("postgres")
-            .ssl_mode(PgSslMode::Disable)
+    fn postgres(&self) -> Result<PgConnectOptions> {
+        match &self.address {
+            Address::Ours {
+                host,
+                port,
+                password,
+            } => Ok(PgConnectOptions::new_without_pgpass()
+                .host(host)
+                .port(*port)
+                .username("postgres")
+                .password(password)
+                .database("postgres")
+                .ssl_mode(PgSslMode::Disable)),
+            Address::Url(url) => PgConnectOptions::from_str(url).map_err(|error| {
+                Error::new("read CONTAINER_TEST_POSTGRES_URL")
+                    .because(error)
+                    .with_help("write `postgres://user:password@host:port/database`")
+            }),
+        }
     }
 }
 
@@ -158,13 +172,15 @@ async fn open(wanted: &Wanted) -> Result<Arc<Server>> {
         .fetch_one(&mut lease)
         .await
         .map_err(|error| Error::new("ask PostgreSQL for its version").because(error))?;
+    let admin = endpoint.postgres()?.database(REGISTRY);
     let work = PoolOptions::<Postgres>::new()
         .max_connections(4)
         .min_connections(0)
         .test_before_acquire(false)
-        .connect_lazy_with(endpoint.postgres().database(REGISTRY));
+        .connect_lazy_with(admin.clone());
     let server = Arc::new(Server {
         endpoint,
+        admin,
         version,
         lease: Mutex::new(lease),
         lease_number,
@@ -179,7 +195,7 @@ async fn open(wanted: &Wanted) -> Result<Arc<Server>> {
 
 /// Connects to the registry, which the first one to come creates, and takes a lease.
 async fn open_lease(endpoint: Endpoint) -> Result<(PgConnection, i32), BoxError> {
-    let options = endpoint.postgres().application_name("container-test");
+    let options = endpoint.postgres()?.application_name("container-test");
     let mut connection = match PgConnection::connect_with(&options.clone().database(REGISTRY)).await
     {
         Ok(connection) => connection,
@@ -234,10 +250,11 @@ impl Server {
                 self.clone_template(&template, &request, Some(name)).await
             } else if let Some(database) = self.claim_ready(&template, &request).await? {
                 self.top_up(template);
+                let user = self.user(&request);
                 Ok(Claim {
                     server: self,
                     database,
-                    user: request.user,
+                    user,
                 })
             } else {
                 self.template(&template, &request).await?;
@@ -261,24 +278,38 @@ impl Server {
 
     /// Makes sure of the template, and of the role that owns it.
     async fn template(&self, name: &str, request: &Request) -> Result<()> {
-        let user = self.users.cell(request.user.clone());
-        user.get_or_try_init(|| self.ensure_user(&request.user))
-            .await?;
+        let user = self.user(request);
+        let role = self.users.cell(user.clone());
+        role.get_or_try_init(|| self.ensure_user(&user)).await?;
         let made = self.templates.cell(name.to_owned());
-        let options = self.endpoint.postgres().database(REGISTRY);
-        made.get_or_try_init(|| template::ensure(&options, name, request))
+        made.get_or_try_init(|| template::ensure(&self.admin, name, &user, request))
             .await?;
         Ok(())
     }
 
+    /// The role that the test connects as: on a server given by URL always that of the URL,
+    /// since making roles takes more rights than making databases.
+    fn user(&self, request: &Request) -> String {
+        match &self.endpoint.address {
+            Address::Ours { .. } => request
+                .user
+                .clone()
+                .unwrap_or_else(|| "postgres".to_owned()),
+            Address::Url(_) => self.admin.get_username().to_owned(),
+        }
+    }
+
     async fn ensure_user(&self, user: &str) -> Result<()> {
+        let Address::Ours { password, .. } = &self.endpoint.address else {
+            return Ok(());
+        };
         if user == "postgres" {
             return Ok(());
         }
         let create = format!(
             "CREATE ROLE {} LOGIN SUPERUSER PASSWORD {}",
             quoted(user),
-            literal(&self.endpoint.password)
+            literal(password)
         );
         match self.work.execute(AssertSqlSafe(create)).await {
             Ok(_) => Ok(()),
@@ -307,10 +338,11 @@ impl Server {
         create(&self.work, &database, template)
             .await
             .map_err(failed)?;
+        let user = self.user(request);
         Ok(Claim {
             server: self,
             database,
-            user: request.user.clone(),
+            user,
         })
     }
 

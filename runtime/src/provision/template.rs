@@ -21,13 +21,19 @@ pub(super) fn name(request: &Request) -> String {
         })
         .take(24)
         .collect();
-    format!("ct_{label}_{}", request.schema.hash(&request.user))
+    format!(
+        "ct_{label}_{}",
+        request
+            .schema
+            .hash(request.user.as_deref().unwrap_or_default())
+    )
 }
 
 /// Makes the template unless it is there: once per server, whoever comes first.
 pub(super) async fn ensure(
     registry: &PgConnectOptions,
     name: &str,
+    user: &str,
     request: &Request,
 ) -> Result<()> {
     let failed = |error: sqlx::Error| {
@@ -48,7 +54,7 @@ pub(super) async fn ensure(
             .await
             .map_err(failed)?
         {
-            make(&mut registry_connection, registry, name, request).await?;
+            make(&mut registry_connection, registry, name, user, request).await?;
         }
     }
     // What is not closed properly is closed by the server.
@@ -70,6 +76,7 @@ async fn make(
     registry_connection: &mut PgConnection,
     registry: &PgConnectOptions,
     name: &str,
+    user: &str,
     request: &Request,
 ) -> Result<()> {
     let failed = |error: sqlx::Error| {
@@ -81,13 +88,13 @@ async fn make(
         .execute(AssertSqlSafe(drop_half_made.clone()))
         .await
         .map_err(failed)?;
-    let create = format!("CREATE DATABASE {id} OWNER {}", quoted(&request.user));
+    let create = format!("CREATE DATABASE {id} OWNER {}", quoted(user));
     registry_connection
         .execute(AssertSqlSafe(create))
         .await
         .map_err(failed)?;
 
-    let options = registry.clone().database(name).username(&request.user);
+    let options = registry.clone().database(name).username(user);
     let mut connection = PgConnection::connect_with(&options).await.map_err(failed)?;
     let applied = request.schema.apply(&mut connection).await;
     let closed = connection.close().await;

@@ -31,7 +31,9 @@ async fn none() {}
     flavor = "multi_thread",
     worker_threads = 2,
 )]
-async fn all() {}
+async fn all(pool: PgPool) {
+    assert!(!pool.is_closed());
+}
 
 #[container_test(postgres(image = IMAGE), migrations = [SCHEMA, include_str!("fixtures/users.sql"), "SELECT 1;"])]
 async fn constants() {}
@@ -42,15 +44,18 @@ async fn composed() {}
 #[container_test(postgres, flavor = "multi_thread")]
 async fn threads() {}
 
-async fn insert_session(_pool: PgPool, _redis: ConnectionManager) -> anyhow::Result<()> {
+async fn insert_session(pool: PgPool, _redis: ConnectionManager) -> anyhow::Result<()> {
+    pool.close().await;
     Ok(())
 }
 
 mod seed {
-    pub(crate) async fn nothing() {}
+    pub(crate) async fn nothing() {
+        std::future::ready(()).await;
+    }
 
     pub(crate) async fn anything<T: Default>(cx: container_test::TestContext) -> Result<(), std::fmt::Error> {
-        let _ = (T::default(), cx);
+        std::future::ready((T::default(), cx)).await;
         Ok(())
     }
 }

@@ -39,7 +39,7 @@ async fn never() -> ! {
 }
 
 #[container_test(postgres)]
-#[should_panic]
+#[should_panic = "as it should"]
 async fn never_but_panics() -> ! {
     panic!("as it should")
 }

@@ -1,5 +1,5 @@
 
-#![allow(non_camel_case_types, dead_code, unused_macros)]
+#![allow(non_camel_case_types, clippy::unused_async, dead_code, unused_macros)]
 
 mod core {}
 mod std {}

@@ -5,7 +5,7 @@ macro_rules! tests {
         $(
             #[container_test(postgres, seeds($seed), timeout = $time, migrations = [$time])]
             async fn $name($argument: $ty, cx: TestContext) -> $output {
-                drop(cx);
+                assert!(!cx.name().is_empty());
                 $body
             }
         )*
@@ -17,4 +17,6 @@ tests! {
     two: a0: PgPool, self::nothing, "30ms", anyhow::Result<()> = { drop(a0); Ok(()) }
 }
 
-async fn nothing() {}
+async fn nothing() {
+    std::future::ready(()).await;
+}
