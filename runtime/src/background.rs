@@ -48,6 +48,18 @@ pub(crate) async fn run<T: Send + 'static>(
         .unwrap_or_else(|error| Err(Error::new("run on the background thread").because(error)))
 }
 
+/// Runs a future on the background thread and blocks until it has ended. Not for use on a
+/// runtime.
+pub(crate) fn wait(future: impl Future<Output = ()> + Send + 'static) {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    start_task(async move {
+        future.await;
+        let _ = sender.send(());
+    });
+    // An error says that the thread could not be started: then there was nothing to wait for.
+    let _ = receiver.recv();
+}
+
 /// Starts a future on the background thread; it ends with the process at the latest.
 pub(crate) fn start_task(future: impl Future<Output = ()> + Send + 'static) {
     if let Ok(handle) = handle() {

@@ -3,12 +3,12 @@
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::declaration::Test;
+use crate::provision::postgres::Finished;
 use crate::provision::{keyspace, postgres};
 use crate::{Error, FromContext, Result, services};
 
@@ -52,7 +52,7 @@ impl TestDatabase {
 
     pub(crate) fn pool(&self) -> &PgPool {
         self.pool
-            .get_or_init(|| services::postgres::pool(self.claim.options()))
+            .get_or_init(|| services::postgres::pool(self.claim.options(), self.claim.pool_size()))
     }
 }
 
@@ -117,26 +117,19 @@ impl<D> TestContext<D> {
         }
     }
 
-    /// Closes what the test's arguments share, while their runtime still runs.
-    pub(crate) async fn close(&self) {
-        if let Some(pool) = self
-            .inner
-            .postgres
-            .as_ref()
-            .and_then(|postgres| postgres.pool.get())
-        {
-            // A test that still holds a connection must not keep us: its runtime ends next.
-            let _ = tokio::time::timeout(Duration::from_millis(250), pool.close()).await;
-        }
+    /// Ends the use of what was claimed, while the test's runtime still runs.
+    pub(crate) async fn finish(&self) -> Option<Finished> {
+        let postgres = self.inner.postgres.as_ref()?;
+        Some(postgres.claim.finish(postgres.pool.get()).await)
     }
 
     /// Gives everything back. Must come after the end of the test's runtime.
-    pub(crate) fn release(self) {
+    pub(crate) fn release(self, finished: Option<Finished>) {
         // A body that leaked its context keeps the claims: they end with the process.
         if let Some(inner) = Arc::into_inner(self.inner) {
-            if let Some(postgres) = inner.postgres {
+            if let (Some(postgres), Some(finished)) = (inner.postgres, finished) {
                 drop(postgres.pool);
-                postgres.claim.release();
+                postgres.claim.release(&finished);
             }
             if let Some(redis) = inner.redis {
                 redis.release();

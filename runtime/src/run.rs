@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::declaration::{Flavor, PostgresOptions, Test};
 use crate::migrations::Schema;
 use crate::provider::Wanted;
+use crate::provision::postgres::Finished;
 use crate::provision::{keyspace, postgres};
 use crate::seeds::{self, Seed};
 use crate::{Error, Result, TestContext, config, report, services};
@@ -47,15 +48,15 @@ where
     let outcome = outcome.map(|result| result.map(Termination::report));
     let failed = !matches!(outcome, Ok(Ok(ExitCode::SUCCESS)));
     let kept = failed && config::keep_failed();
-    runtime.block_on(async {
+    let finished = runtime.block_on(async {
         if failed {
             report_failure(&provided, kept).await;
         }
-        provided.close().await;
+        if kept { None } else { provided.finish().await }
     });
     runtime.shutdown_timeout(LEFT_BEHIND);
     if !kept {
-        provided.release();
+        provided.release(finished);
     }
     servers.forget();
     match outcome {
@@ -139,8 +140,12 @@ async fn provide<D>(test: Test, seeds: &[Seed<D>]) -> Result<(TestContext<D>, Se
             // What the other one has claimed already goes back.
             let (database, first) = split(database);
             let (keyspace, second) = split(keyspace);
-            database.map(postgres::Claim::release);
-            keyspace.map(keyspace::Claim::release);
+            if let Some(database) = database {
+                database.release(&Finished::Used);
+            }
+            if let Some(keyspace) = keyspace {
+                keyspace.release();
+            }
             servers.forget();
             return Err(first
                 .or(second)
@@ -167,26 +172,21 @@ async fn claim_database(
     directory: &Path,
     seeds: &[PathBuf],
 ) -> Result<postgres::Claim> {
-    let (schema, server) = tokio::join!(
-        Schema::read(directory, test.migrations, seeds),
-        postgres::server(wanted.clone())
-    );
-    let label = options
-        .database
-        .unwrap_or_else(|| test.name.split("::").next().unwrap_or_default());
-    server?
-        .claim(postgres::Request {
+    let request = async {
+        let crate_name = test.name.split("::").next().unwrap_or_default();
+        Ok(postgres::Request {
             test: test.name.to_owned(),
-            schema: schema?,
+            schema: Schema::read(directory, test.migrations, seeds).await?,
             user: options.user.map(str::to_owned),
-            label: label.to_owned(),
-            name: wanted
-                .only_for
-                .is_some()
-                .then(|| options.database.map(str::to_owned))
-                .flatten(),
+            label: options.database.unwrap_or(crate_name).to_owned(),
+            name: options
+                .database
+                .filter(|_| wanted.only_for.is_some())
+                .map(str::to_owned),
+            recycle: options.recycle && wanted.only_for.is_none(),
         })
-        .await
+    };
+    postgres::claim(wanted, request).await
 }
 
 /// The servers that a test wants.

@@ -2,7 +2,6 @@
 
 pub(crate) mod keyspace;
 pub(crate) mod postgres;
-mod template;
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -67,14 +67,10 @@ pub(crate) fn wanted(options: &PostgresOptions) -> Result<Wanted> {
     })
 }
 
-/// Connections of one test's pool: enough for what a test does at a time, few enough for many
-/// tests at a time.
-const POOL_SIZE: u32 = 8;
-
 /// The pool of a test.
-pub(crate) fn pool(options: PgConnectOptions) -> PgPool {
+pub(crate) fn pool(options: PgConnectOptions, size: u32) -> PgPool {
     PoolOptions::new()
-        .max_connections(POOL_SIZE)
+        .max_connections(size)
         .test_before_acquire(false)
         .connect_lazy_with(options)
 }

@@ -38,6 +38,9 @@ pub struct Users {
 
 impl<D: Declares<Postgres>> FromContext<D> for Users {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
-        Ok(Self { pool: cx.get().await?, _name: cx.name().to_owned() })
+        Ok(Self {
+            pool: cx.get().await?,
+            _name: cx.name().to_owned(),
+        })
     }
 }

@@ -54,7 +54,9 @@ mod seed {
         std::future::ready(()).await;
     }
 
-    pub(crate) async fn anything<T: Default>(cx: container_test::TestContext) -> Result<(), std::fmt::Error> {
+    pub(crate) async fn anything<T: Default>(
+        cx: container_test::TestContext,
+    ) -> Result<(), std::fmt::Error> {
         std::future::ready((T::default(), cx)).await;
         Ok(())
     }

@@ -1,4 +1,3 @@
-
 #![allow(non_camel_case_types, clippy::unused_async, dead_code, unused_macros)]
 
 mod core {}
@@ -15,10 +14,19 @@ struct Seed;
 
 trait Declares {}
 
-macro_rules! vec { () => {} }
-macro_rules! concat { () => {} }
+macro_rules! vec {
+    () => {};
+}
+macro_rules! concat {
+    () => {};
+}
 
-#[::container_test::container_test(postgres(image = "postgres:18-alpine", startup_timeout = "3s"), seeds(Some, Ok), timeout = "3s", flavor = "multi_thread")]
+#[::container_test::container_test(
+    postgres(image = "postgres:18-alpine", startup_timeout = "3s"),
+    seeds(Some, Ok),
+    timeout = "3s",
+    flavor = "multi_thread"
+)]
 async fn test(cx: ::container_test::TestContext, a0: ::container_test::sqlx::PgPool) {
     drop((cx, a0));
 }

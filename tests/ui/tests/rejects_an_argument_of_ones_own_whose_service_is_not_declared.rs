@@ -7,7 +7,9 @@ struct Users {
 
 impl<D: Declares<Postgres>> FromContext<D> for Users {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
-        Ok(Self { _pool: cx.get().await? })
+        Ok(Self {
+            _pool: cx.get().await?,
+        })
     }
 }
 

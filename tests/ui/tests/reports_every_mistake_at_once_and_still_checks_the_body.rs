@@ -2,7 +2,13 @@ use container_test::container_test;
 
 fn used_by_the_test_alone() {}
 
-#[container_test(postgress, redis(isolation = "thread"), timeout = 30, seeds("nobody", helper()), colour = "red")]
+#[container_test(
+    postgress,
+    redis(isolation = "thread"),
+    timeout = 30,
+    seeds("nobody", helper()),
+    colour = "red"
+)]
 #[cfg(all())]
 pub(crate) fn case<T>(_pool: impl Clone) {
     used_by_the_test_alone();

@@ -29,9 +29,10 @@ const INITDB: [&str; 5] = [
 pub(super) async fn prepare(programs: &Programs, owner: &Owner, data: &Path) -> Result<String> {
     let version = version(programs)?;
     let key = Sha256::digest(format!(
-        "{version} {} {INITDB:?} {}",
+        "{version} {} {INITDB:?} {} {}",
         programs.server().display(),
-        owner.other.is_some()
+        owner.other.is_some(),
+        crate::provision::postgres::REGISTRY
     ));
     let name = format!("postgres-{}", hex(&key[..6]));
     let cached = directory::cache(owner)?.join(&name);
@@ -76,7 +77,8 @@ fn make(programs: &Programs, owner: &Owner, cached: &Path, data: &Path) -> Resul
     fs::write(&settings, "password_encryption = 'md5'\n")
         .map_err(|error| failed("write", &settings, error))?;
     let sql = format!(
-        "SET password_encryption = 'md5';\nALTER ROLE postgres PASSWORD '{password}';\nCREATE DATABASE container_test;\n"
+        "SET password_encryption = 'md5';\nALTER ROLE postgres PASSWORD '{password}';\nCREATE DATABASE {};\n",
+        crate::provision::postgres::REGISTRY
     );
     single_user(programs, owner, data, &sql)?;
 

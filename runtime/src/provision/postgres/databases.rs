@@ -1,0 +1,218 @@
+//! Claims, clones, drops.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sqlx::{AssertSqlSafe, Executor};
+
+use super::server::code;
+use super::{Claim, Request, Server, template};
+use crate::sql::quoted;
+use crate::{Error, Result, background, report};
+
+/// Clones kept ready per template.
+const READY: i64 = 4;
+
+/// How long tests wait for a place on a server whose connections are all in use.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Gives a test a database of its own.
+pub(super) async fn claim(server: &Arc<Server>, request: &Arc<Request>) -> Result<Claim> {
+    let (server, request) = (Arc::clone(server), Arc::clone(request));
+    background::run(async move {
+        let template = template::name(&request);
+        // Clones are made ahead only where they go with the server.
+        let ahead = request.name.is_none() && !server.endpoint.outlives_us();
+        let ready = if ahead {
+            claim_ready(&server, &template, &request).await?
+        } else {
+            None
+        };
+        let (database, stats_reset) = match ready {
+            Some(ready) => ready,
+            None => {
+                template::ensure(&server, &template, &request).await?;
+                let database = make_clone(&server, &template, &request).await?;
+                if ahead {
+                    top_up(&server, template.clone());
+                }
+                (database, None)
+            }
+        };
+        let user = server.user(request.user.as_deref());
+        let recycle = request.recycle && ahead && server.can_recycle();
+        Ok(Claim {
+            server,
+            database,
+            template,
+            user,
+            recycle,
+            stats_reset,
+        })
+    })
+    .await
+}
+
+async fn claim_ready(
+    server: &Arc<Server>,
+    template: &str,
+    request: &Request,
+) -> Result<Option<(String, Option<String>)>> {
+    let (claimed, left, stats_reset): (Option<String>, i64, Option<String>) =
+        sqlx::query_as("SELECT * FROM claim_ready($1, $2, $3)")
+            .bind(template)
+            .bind(server.facts.number)
+            .bind(&request.test)
+            .fetch_one(&mut *server.lease.lock().await)
+            .await
+            .map_err(|error| Error::new("claim a database").because(error))?;
+    if claimed.is_some() && left < READY {
+        top_up(server, template.to_owned());
+    }
+    Ok(claimed.map(|name| (name, stats_reset)))
+}
+
+/// Makes a clone for this test.
+async fn make_clone(server: &Arc<Server>, template: &str, request: &Request) -> Result<String> {
+    let failed = |error: sqlx::Error| {
+        Error::new(format!("create a database from the template {template}")).because(error)
+    };
+    let most = server.most_claims();
+    let (begun, mut told) = (Instant::now(), false);
+    let name = loop {
+        let name: Option<String> = sqlx::query_scalar("SELECT claim_new($1, $2, $3, $4, $5)")
+            .bind(template)
+            .bind(server.facts.number)
+            .bind(&request.test)
+            .bind(request.name.as_deref())
+            .bind(most)
+            .fetch_one(&mut *server.lease.lock().await)
+            .await
+            .map_err(failed)?;
+        if let Some(name) = name {
+            break name;
+        }
+        if !told && begun.elapsed() > Duration::from_secs(5) {
+            told = true;
+            report::progress(&format!(
+                "waiting for one of {} places on the {}",
+                most.unwrap_or_default(),
+                server.endpoint.place
+            ));
+            drop_abandoned(server).await.map_err(failed)?;
+        }
+        if begun.elapsed() > PATIENCE {
+            return Err(Error::new("claim a database")
+                .because(format!(
+                    "all {} places that its max_connections allows are taken",
+                    most.unwrap_or_default()
+                ))
+                .with_help("raise max_connections, or run fewer tests at the same time"));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    if let Err(error) = create(server, &name, template).await {
+        // The claim without a database would only be in the way.
+        let _ = forget_database(server, &name).await;
+        return Err(failed(error));
+    }
+    Ok(name)
+}
+
+/// Makes clones ahead, in the background, until enough are ready.
+fn top_up(server: &Arc<Server>, template: String) {
+    let server = Arc::clone(server);
+    background::start_task(async move {
+        let Ok(_alone) = server.topping_up.try_lock() else {
+            return;
+        };
+        // Clones ahead save time; without them tests make their own.
+        while let Ok(Some(name)) = next_clone(&server, &template).await {
+            if create(&server, &name, &template).await.is_err() {
+                break;
+            }
+        }
+    });
+}
+
+/// The name of the next clone to make ahead, if one is needed.
+async fn next_clone(server: &Server, template: &str) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT $1 || '_' || nextval('clone_number') WHERE (SELECT count(*) FROM ready($1)) < $2",
+    )
+    .bind(template)
+    .bind(READY)
+    .fetch_optional(&server.work)
+    .await
+}
+
+/// Creates a clone. Copying files is faster than writing them through the log for a server that
+/// does not wait for its disk, and much slower for one that does.
+async fn create(server: &Server, name: &str, template: &str) -> Result<(), sqlx::Error> {
+    let strategy = match (server.facts.version_number >= 150_000, server.facts.durable) {
+        (false, _) => "",
+        (true, true) => " STRATEGY WAL_LOG",
+        (true, false) => " STRATEGY FILE_COPY",
+    };
+    let statement = format!(
+        "CREATE DATABASE {} TEMPLATE {}{strategy}",
+        quoted(name),
+        quoted(template)
+    );
+    let mut last = server.work.execute(AssertSqlSafe(statement.clone())).await;
+    for _ in 0..20 {
+        // 55006: somebody is in the template, such as a worker of an extension, for a moment.
+        match &last {
+            Err(error) if code(error).as_deref() == Some("55006") => {}
+            _ => break,
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        last = server.work.execute(AssertSqlSafe(statement.clone())).await;
+    }
+    last.map(|_| ())
+}
+
+/// Drops a database that is claimed.
+pub(super) async fn drop_database(server: &Server, name: &str) -> Result<(), sqlx::Error> {
+    // A session that has not ended yet is in the way; to end it by force takes longer.
+    let dropped = server
+        .work
+        .execute(AssertSqlSafe(format!(
+            "DROP DATABASE IF EXISTS {}",
+            quoted(name)
+        )))
+        .await;
+    if dropped.is_err() {
+        let force = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
+        server.work.execute(AssertSqlSafe(force)).await?;
+    }
+    forget_database(server, name).await
+}
+
+async fn forget_database(server: &Server, name: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT dropped($1)")
+        .bind(name)
+        .execute(&server.work)
+        .await?;
+    Ok(())
+}
+
+/// Drops what processes that are gone have left.
+pub(super) async fn sweep(server: Arc<Server>) {
+    // Whoever comes next tries again.
+    if drop_abandoned(&server).await.is_ok() && server.endpoint.outlives_us() {
+        let _ = template::drop_stale(&server).await;
+    }
+}
+
+async fn drop_abandoned(server: &Server) -> Result<(), sqlx::Error> {
+    let next = || {
+        sqlx::query_scalar::<_, Option<String>>("SELECT take_over($1)")
+            .bind(server.facts.number)
+            .fetch_one(&server.work)
+    };
+    while let Some(name) = next().await? {
+        drop_database(server, &name).await?;
+    }
+    Ok(())
+}

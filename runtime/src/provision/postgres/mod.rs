@@ -1,0 +1,165 @@
+//! Databases on a shared PostgreSQL server: claimed, cloned ahead, recycled or dropped.
+
+mod databases;
+mod profile;
+mod recycle;
+mod server;
+mod template;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgPool};
+
+pub(crate) use self::server::{REGISTRY, Server, forget};
+
+use crate::migrations::Schema;
+use crate::provider::Wanted;
+use crate::{Error, Result, background};
+
+/// What a test's database is made from.
+pub(crate) struct Request {
+    pub(crate) test: String,
+    pub(crate) schema: Schema,
+    /// The role that the test connects as, if it names one.
+    pub(crate) user: Option<String>,
+    /// Readable part of the database's name.
+    pub(crate) label: String,
+    /// The whole name, on a server of the test's own.
+    pub(crate) name: Option<String>,
+    /// Whether the database may serve another test once it is proven to be as new.
+    pub(crate) recycle: bool,
+}
+
+/// A test's database, from claim to release.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) server: Arc<Server>,
+    database: String,
+    template: String,
+    user: String,
+    recycle: bool,
+    /// When the counters of its statistics were set to zero, if ever.
+    stats_reset: Option<String>,
+}
+
+/// Gives a test a database of its own on the server that it wants.
+pub(crate) async fn claim(
+    wanted: &Wanted,
+    request: impl Future<Output = Result<Request>>,
+) -> Result<Claim> {
+    let (server, request) = tokio::join!(server::server(wanted.clone()), request);
+    let request = Arc::new(request?);
+    let server = server?;
+    match databases::claim(&server, &request).await {
+        // The server was stopping just when it was found: the next one will do.
+        Err(_) if server.is_gone().await => {
+            forget(wanted);
+            let server = server::server(wanted.clone()).await?;
+            databases::claim(&server, &request).await
+        }
+        claimed => claimed,
+    }
+}
+
+impl Claim {
+    /// How the test connects.
+    pub(crate) fn options(&self) -> PgConnectOptions {
+        self.server
+            .admin
+            .clone()
+            .username(&self.user)
+            .database(&self.database)
+    }
+
+    /// How many connections the test's pool may have.
+    pub(crate) fn pool_size(&self) -> u32 {
+        self.server.pool_size()
+    }
+
+    /// Where the database is, for people.
+    pub(crate) fn place(&self) -> String {
+        let Server {
+            version, endpoint, ..
+        } = &*self.server;
+        format!(
+            "postgres {version}, {}, database {}",
+            endpoint.place, self.database
+        )
+    }
+
+    /// Keeps the database beyond this process, and says where it is.
+    pub(crate) async fn keep(&self) -> String {
+        let (server, database) = (Arc::clone(&self.server), self.database.clone());
+        // If this fails, the database is dropped later: no reason to fail the report.
+        let _ = background::run(async move {
+            sqlx::query("UPDATE claim SET kept = true WHERE database = $1")
+                .bind(database)
+                .execute(&mut *server.lease.lock().await)
+                .await
+                .map_err(|error| Error::new("keep the database").because(error))
+        })
+        .await;
+        self.options().to_url_lossy().to_string()
+    }
+
+    /// What the server logged about the database.
+    pub(crate) async fn log(&self) -> String {
+        let (server, tag) = (Arc::clone(&self.server), format!(" {} ", self.database));
+        let log = background::run(async move { Ok(server.endpoint.log_tail(500).await) }).await;
+        let mut ours = false;
+        let mut text = String::new();
+        for line in log.unwrap_or_default().lines() {
+            // Lines of a message after its first have no prefix.
+            ours = if line.starts_with('\t') {
+                ours
+            } else {
+                line.contains(&tag)
+            };
+            if ours {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    /// Ends the test's use of the database, on the test's runtime: closes its pool, and finds
+    /// out whether the database is as new again.
+    pub(crate) async fn finish(&self, pool: Option<&PgPool>) -> Finished {
+        let finished = recycle::finish(self, pool).await;
+        if let Some(pool) = pool {
+            // A test that still holds a connection must not keep us: its runtime ends next.
+            let _ = tokio::time::timeout(Duration::from_millis(250), pool.close()).await;
+        }
+        finished
+    }
+
+    /// Gives the database back: to the next test if it is as new, else it is dropped.
+    pub(crate) fn release(self, finished: &Finished) {
+        if matches!(finished, Finished::AsNew) {
+            return;
+        }
+        let wait = self.server.endpoint.outlives_us();
+        let work = async move {
+            // What is left is dropped by whoever comes next, or goes with the server.
+            let _ = databases::drop_database(&self.server, &self.database).await;
+        };
+        if wait {
+            background::wait(work)
+        } else {
+            background::start_task(work)
+        }
+    }
+}
+
+/// How a test left its database.
+#[derive(Debug)]
+pub(crate) enum Finished {
+    /// It equals its template again, and was given back.
+    AsNew,
+    /// It was changed, or may have been.
+    Used,
+}

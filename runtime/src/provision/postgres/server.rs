@@ -1,0 +1,277 @@
+//! A PostgreSQL server that this process uses: its lease, its settings.
+
+use std::str::FromStr;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use sqlx::pool::PoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode, Postgres};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, Row};
+use tokio::sync::Mutex;
+
+use super::databases;
+use super::profile::Profile;
+use crate::provider::{self, Address, BoxError, Endpoint, Wanted};
+use crate::provision::Once;
+use crate::sql::{literal, quoted};
+use crate::{Error, Result, background};
+
+/// The database that holds what processes know of each other. Its number is that of its layout,
+/// so that several versions of this crate can use one server.
+pub(crate) const REGISTRY: &str = "container_test_1";
+
+static SERVERS: LazyLock<Once<Wanted, Arc<Server>>> = LazyLock::new(Once::new);
+
+/// A server that this process uses. Its connections live on the background thread.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) endpoint: Endpoint,
+    /// How to connect as the administrator, to the registry.
+    pub(super) admin: PgConnectOptions,
+    /// `server_version` as the server says it.
+    pub(super) version: String,
+    pub(super) facts: Facts,
+    /// The session that stands for this process: it keeps the server running, and what it has
+    /// claimed is free again when it ends.
+    pub(super) lease: Mutex<PgConnection>,
+    /// Creates and drops, off the tests' path.
+    pub(super) work: PgPool,
+    pub(super) templates: Once<String, ()>,
+    pub(super) profiles: Once<String, Option<Arc<Profile>>>,
+    users: Once<String, ()>,
+    /// One at a time is topping up.
+    pub(super) topping_up: Mutex<()>,
+}
+
+/// What `take_lease` tells.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    pub(super) number: i32,
+    version: String,
+    pub(super) version_number: i32,
+    pub(super) superuser: bool,
+    pub(super) durable: bool,
+    connections: i32,
+    abandoned: i64,
+}
+
+/// Connections that a test's pool may have: enough for what a test does at a time, few enough
+/// for many tests at a time.
+const POOL_SIZE: u32 = 8;
+/// The same on a server given by URL, where connections may be scarce.
+const SMALL_POOL_SIZE: u32 = 4;
+/// Connections of a process besides its tests' pools.
+const OVERHEAD: i32 = 3;
+
+impl Endpoint {
+    /// How to connect as the administrator.
+    fn postgres(&self) -> Result<PgConnectOptions> {
+        match &self.address {
+            Address::Ours {
+                host,
+                port,
+                password,
+            } => Ok(PgConnectOptions::new_without_pgpass()
+                .host(host)
+                .port(*port)
+                .username("postgres")
+                .password(password)
+                .database("postgres")
+                .ssl_mode(PgSslMode::Disable)),
+            Address::Url(url) => PgConnectOptions::from_str(url).map_err(|error| {
+                Error::new("read CONTAINER_TEST_POSTGRES_URL")
+                    .because(error)
+                    .with_help("write `postgres://user:password@host:port/database`")
+            }),
+        }
+    }
+}
+
+/// The server that is wanted, found or started; its connections are the background thread's.
+pub(super) async fn server(wanted: Wanted) -> Result<Arc<Server>> {
+    background::run(async move {
+        let cell = SERVERS.cell(wanted.clone());
+        cell.get_or_try_init(|| open(&wanted)).await.cloned()
+    })
+    .await
+}
+
+/// Forgets a server: one of a test's own goes with its lease.
+pub(crate) fn forget(wanted: &Wanted) {
+    SERVERS.forget(wanted);
+}
+
+async fn open(wanted: &Wanted) -> Result<Arc<Server>> {
+    let (endpoint, (lease, facts)) = provider::provide(wanted, open_lease).await?;
+    let admin = endpoint
+        .postgres()?
+        .application_name("container-test")
+        .database(REGISTRY);
+    let work = PoolOptions::<Postgres>::new()
+        .max_connections(if endpoint.outlives_us() { 2 } else { 4 })
+        .min_connections(0)
+        .idle_timeout(Duration::from_secs(5))
+        .test_before_acquire(false)
+        .connect_lazy_with(admin.clone());
+    let abandoned = facts.abandoned;
+    let server = Arc::new(Server {
+        endpoint,
+        admin,
+        version: facts.version.clone(),
+        facts,
+        lease: Mutex::new(lease),
+        work,
+        templates: Once::new(),
+        profiles: Once::new(),
+        users: Once::new(),
+        topping_up: Mutex::new(()),
+    });
+    if abandoned > 0 || server.endpoint.outlives_us() {
+        background::start_task(databases::sweep(Arc::clone(&server)));
+    }
+    Ok(server)
+}
+
+/// Connects to the registry, which the first one to come creates, and takes a lease.
+async fn open_lease(endpoint: Endpoint) -> Result<(PgConnection, Facts), BoxError> {
+    let options = endpoint.postgres()?.application_name("container-test");
+    let mut connection = match PgConnection::connect_with(&options.clone().database(REGISTRY)).await
+    {
+        Ok(connection) => connection,
+        // There is no such database.
+        Err(error) if code(&error).as_deref() == Some("3D000") => {
+            let mut connection = PgConnection::connect_with(&options).await?;
+            create_registry(&mut connection).await?;
+            connection.close().await?;
+            PgConnection::connect_with(&options.database(REGISTRY)).await?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    match take_lease(&mut connection).await {
+        // There is no such function yet.
+        Err(error) if code(&error).as_deref() == Some("42883") => {
+            let script = concat!(
+                "BEGIN; SELECT pg_advisory_xact_lock(0);",
+                include_str!("registry.sql"),
+                "COMMIT;"
+            );
+            sqlx::raw_sql(script).execute(&mut connection).await?;
+        }
+        facts => return Ok((connection, facts?)),
+    }
+    let facts = take_lease(&mut connection).await?;
+    Ok((connection, facts))
+}
+
+async fn create_registry(connection: &mut PgConnection) -> Result<(), BoxError> {
+    let created = connection
+        .execute(AssertSqlSafe(format!("CREATE DATABASE {REGISTRY}")))
+        .await;
+    let Err(error) = created else { return Ok(()) };
+    match code(&error).as_deref() {
+        // Somebody else was faster.
+        Some("42P04" | "23505") => Ok(()),
+        Some("42501") => Err(Error::new("create a database")
+            .because(error)
+            .with_help("give the user of the URL the right to: `ALTER ROLE … CREATEDB`")
+            .into()),
+        Some("25006") => Err(Error::new("create a database")
+            .because(error)
+            .note("the server is a hot standby, or read-only")
+            .with_help("name a primary server in the URL")
+            .into()),
+        _ => Err(error.into()),
+    }
+}
+
+async fn take_lease(connection: &mut PgConnection) -> Result<Facts, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM take_lease()")
+        .fetch_one(connection)
+        .await?;
+    Ok(Facts {
+        number: row.try_get("number")?,
+        version: row.try_get("version")?,
+        version_number: row.try_get("version_number")?,
+        superuser: row.try_get("superuser")?,
+        durable: row.try_get("durable")?,
+        connections: row.try_get("connections")?,
+        abandoned: row.try_get("abandoned")?,
+    })
+}
+
+/// The SQLSTATE of an error of the server.
+pub(super) fn code(error: &sqlx::Error) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
+impl Server {
+    /// Whether the server has ended: then so has the session of the lease.
+    pub(super) async fn is_gone(self: &Arc<Self>) -> bool {
+        let server = Arc::clone(self);
+        let alive = background::run(async move {
+            let mut lease = server.lease.lock().await;
+            lease
+                .execute("SELECT")
+                .await
+                .map_err(|error| Error::new("ask the server").because(error))
+        });
+        alive.await.is_err()
+    }
+
+    /// Whether databases can be proven to be as new: that takes the statistics of PostgreSQL 15
+    /// and the rights of a superuser.
+    pub(super) fn can_recycle(&self) -> bool {
+        self.facts.version_number >= 150_000 && self.facts.superuser && !self.endpoint.outlives_us()
+    }
+
+    /// How many connections a test's pool may have.
+    pub(super) fn pool_size(&self) -> u32 {
+        if self.endpoint.outlives_us() {
+            SMALL_POOL_SIZE
+        } else {
+            POOL_SIZE
+        }
+    }
+
+    /// How many databases may be claimed at the same time, if that is limited: all connections
+    /// of all of them must fit the server.
+    pub(super) fn most_claims(&self) -> Option<i32> {
+        let per_test = i32::try_from(SMALL_POOL_SIZE).unwrap_or(i32::MAX) + OVERHEAD;
+        self.endpoint
+            .outlives_us()
+            .then(|| ((self.facts.connections - OVERHEAD) / per_test).max(1))
+    }
+
+    /// The role that a test connects as: on a server given by URL always that of the URL, since
+    /// making roles takes more rights than making databases.
+    pub(super) fn user(&self, asked_for: Option<&str>) -> String {
+        match &self.endpoint.address {
+            Address::Ours { .. } => asked_for.unwrap_or("postgres").to_owned(),
+            Address::Url(_) => self.admin.get_username().to_owned(),
+        }
+    }
+
+    /// Makes sure of the role.
+    pub(super) async fn ensure_user(&self, user: &str) -> Result<()> {
+        let Address::Ours { password, .. } = &self.endpoint.address else {
+            return Ok(());
+        };
+        if user == "postgres" {
+            return Ok(());
+        }
+        let made = self.users.cell(user.to_owned());
+        let create = async || {
+            let create = format!(
+                "CREATE ROLE {} LOGIN SUPERUSER PASSWORD {}",
+                quoted(user),
+                literal(password)
+            );
+            match self.work.execute(AssertSqlSafe(create)).await {
+                Ok(_) => Ok(()),
+                Err(error) if matches!(code(&error).as_deref(), Some("42710" | "23505")) => Ok(()),
+                Err(error) => Err(Error::new(format!("create the role {user}")).because(error)),
+            }
+        };
+        made.get_or_try_init(create).await.map(|()| ())
+    }
+}
