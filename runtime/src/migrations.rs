@@ -54,6 +54,13 @@ impl Script {
 
     /// Runs the script, all statements in one transaction unless it has its own.
     pub(crate) async fn apply(&self, connection: &mut PgConnection) -> Result<()> {
+        self.run(connection)
+            .await
+            .map_err(|(error, done)| self.failure(error, Some(done)))
+    }
+
+    /// Runs the script; an error comes with the number of statements that were done before.
+    async fn run(&self, connection: &mut PgConnection) -> Result<(), (sqlx::Error, usize)> {
         use futures_util::TryStreamExt;
         let mut done = 0;
         let mut results = sqlx::raw_sql(AssertSqlSafe(self.text.clone())).execute_many(connection);
@@ -61,7 +68,7 @@ impl Script {
             match results.try_next().await {
                 Ok(Some(_)) => done += 1,
                 Ok(None) => return Ok(()),
-                Err(error) => return Err(self.failure(error, Some(done))),
+                Err(error) => return Err((error, done)),
             }
         }
     }
@@ -187,10 +194,11 @@ impl Schema {
     pub(crate) async fn apply(&self, connection: &mut PgConnection) -> Result<()> {
         match &self.migrations {
             Source::Nothing => {}
-            Source::Directory(directory, migrator) => migrator
-                .run_direct(None, connection, false)
-                .await
-                .map_err(|error| migration_failure(directory, migrator, error))?,
+            Source::Directory(directory, migrator) => {
+                if let Err(error) = migrator.run_direct(None, &mut *connection, false).await {
+                    return Err(migration_failure(directory, migrator, error, connection).await);
+                }
+            }
             Source::Inline(scripts) => {
                 for script in scripts {
                     script.apply(connection).await?;
@@ -219,7 +227,12 @@ async fn read_directory(directory: PathBuf) -> Result<Source> {
     Ok(Source::Directory(directory, migrator))
 }
 
-fn migration_failure(directory: &Path, migrator: &Migrator, error: MigrateError) -> Error {
+async fn migration_failure(
+    directory: &Path,
+    migrator: &Migrator,
+    error: MigrateError,
+    connection: &mut PgConnection,
+) -> Error {
     let MigrateError::ExecuteMigration(error, version) = error else {
         return Error::new(format!("apply the migrations in {}", directory.display()))
             .because(error);
@@ -238,7 +251,15 @@ fn migration_failure(directory: &Path, migrator: &Migrator, error: MigrateError)
             .to_string(),
         text: migration.sql.as_str().to_owned(),
     };
-    script.failure(error, None)
+    // The server names no place for what fails when it is executed, and sqlx does not count the
+    // statements; so the migration runs once more. The database is dropped anyway.
+    let again = script.run(connection).await.err();
+    let same = again.filter(|(again, _)| code(again) == code(&error));
+    script.failure(error, same.map(|(_, done)| done))
+}
+
+fn code(error: &sqlx::Error) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
 }
 
 /// The file of a version: sqlx keeps the version and the description, not the name.

@@ -173,12 +173,14 @@ async fn claim_database(
     seeds: &[PathBuf],
 ) -> Result<postgres::Claim> {
     let request = async {
-        let crate_name = test.name.split("::").next().unwrap_or_default();
+        let package = Path::new(test.manifest_dir)
+            .file_name()
+            .and_then(|name| name.to_str());
         Ok(postgres::Request {
             test: test.name.to_owned(),
             schema: Schema::read(directory, test.migrations, seeds).await?,
             user: options.user.map(str::to_owned),
-            label: options.database.unwrap_or(crate_name).to_owned(),
+            label: options.database.or(package).unwrap_or_default().to_owned(),
             name: options
                 .database
                 .filter(|_| wanted.only_for.is_some())

@@ -37,13 +37,25 @@ impl Choice {
     }
 }
 
+fn url_variable(service: Service) -> &'static str {
+    match service {
+        Service::Postgres => "CONTAINER_TEST_POSTGRES_URL",
+        Service::Redis => "CONTAINER_TEST_REDIS_URL",
+    }
+}
+
+/// Whether the choice may fall on a Docker engine.
+pub(super) fn may_be_docker(service: Service) -> bool {
+    match config::provider().as_deref() {
+        Some(forced) => forced == "docker",
+        None => config::server_url(url_variable(service)).is_none(),
+    }
+}
+
 /// A URL that is given comes first, then an engine that answers, then programs on the machine.
 pub(super) async fn choose(service: Service) -> Result<Choice> {
     let name = service.name();
-    let variable = match service {
-        Service::Postgres => "CONTAINER_TEST_POSTGRES_URL",
-        Service::Redis => "CONTAINER_TEST_REDIS_URL",
-    };
+    let variable = url_variable(service);
     let url = config::server_url(variable);
     match config::provider().as_deref() {
         Some("docker") => docker::engine()

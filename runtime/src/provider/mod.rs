@@ -23,6 +23,9 @@ const WATCHDOG: &str = include_str!("watchdog.sh");
 /// cold machine, short enough to wait for.
 pub(crate) const STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a server of a test's own stays after its test.
+const OWN_IDLE: Duration = Duration::from_secs(2);
+
 /// A kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Service {
@@ -69,6 +72,14 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
+    /// How long the server stays when nobody is connected.
+    fn idle(&self) -> Result<Duration> {
+        match self.only_for {
+            None => config::idle(),
+            Some(_) => Ok(OWN_IDLE),
+        }
+    }
+
     /// The name that everybody who wants this server derives: the engine's own uniqueness of
     /// names decides who creates it.
     fn server_name(&self, idle: Duration) -> String {
@@ -152,6 +163,17 @@ where
     F: Future<Output = Result<T, BoxError>>,
 {
     let service = wanted.service.name();
+    if choice::may_be_docker(wanted.service)
+        && let Some((endpoint, lease)) = docker::remembered(wanted, &connect).await
+    {
+        tell(
+            service,
+            &endpoint,
+            "docker",
+            "a server that runs is remembered",
+        );
+        return Ok((endpoint, lease));
+    }
     let choice = choice::choose(wanted.service).await?;
     let (provider, reason) = (choice.name(), choice.reason());
     let provided = match choice {
@@ -161,15 +183,20 @@ where
     };
     match provided {
         Ok((endpoint, lease)) => {
-            if config::verbose() {
-                let place = &endpoint.place;
-                report::progress(&format!(
-                    "{service}: {place} (provider {provider}: {reason})"
-                ));
-            }
+            tell(service, &endpoint, provider, &reason);
             Ok((endpoint, lease))
         }
         Err(error) => Err(error.note(format!("service {service}, provider {provider}: {reason}"))),
+    }
+}
+
+/// Says what a service runs on, if the environment asks for that.
+fn tell(service: &str, endpoint: &Endpoint, provider: &str, reason: &str) {
+    if config::verbose() {
+        let place = &endpoint.place;
+        report::progress(&format!(
+            "{service}: {place} (provider {provider}: {reason})"
+        ));
     }
 }
 

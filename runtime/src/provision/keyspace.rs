@@ -1,68 +1,66 @@
 //! Keyspaces on a shared Redis server: logical databases, claimed one per test.
 //!
-//! Logical database 0 is the registry: a hash `container-test:claims` of database numbers and the
-//! client ids of the sessions that hold them. A number whose holder is gone is free again.
+//! The registry is a hash in the database that we connect to: the numbers of claimed databases,
+//! and the names of the sessions that hold them. A number whose holder is gone is free again. A
+//! database that is not claimed is taken only if it is empty, and only one that is claimed is
+//! ever flushed: keys of others are never touched.
 
+use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 
 use super::Once;
-use crate::provider::{self, Address, BoxError, Endpoint, Wanted};
-use crate::{Error, Result, background};
+use crate::provider::{self, Address, BoxError, Endpoint, Wanted, random};
+use crate::{Error, Result, background, report};
 
 /// Logical databases of a server of ours: they cost 7 MB and a few milliseconds at the start.
 pub(crate) const DATABASES: i64 = 16_384;
 
-/// The name of the user that tests connect as: it may do everything but what would reach into
-/// other tests' keyspaces.
+/// What a server has that does not say.
+const USUAL_DATABASES: i64 = 16;
+
+/// How long tests wait for a keyspace on a server that has few.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The user that tests connect as: it may do everything but what would reach into other tests'
+/// keyspaces.
 pub(crate) const TEST_USER: &str = "default";
-/// The name of the user that this crate connects as.
+/// The user that this crate connects as.
 pub(crate) const ADMINISTRATOR: &str = "container-test";
 
 static SERVERS: LazyLock<Once<Wanted, Arc<Server>>> = LazyLock::new(Once::new);
 
-/// Claims the first database that nobody holds, and empties it.
+/// The registry's key.
+const CLAIMS: &str = "container-test:claims";
+
+/// Claims the first database that nobody holds and that is empty.
 const CLAIM: &str = "
-    local free = redis.call('SPOP', KEYS[2])
-    if not free then
-        free = redis.call('INCR', KEYS[3])
-        if free >= tonumber(ARGV[2]) then
-            redis.call('DECR', KEYS[3])
-            return false
+    local registry, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
+    for number = 0, limit - 1 do
+        if number ~= registry and redis.call('HEXISTS', KEYS[1], number) == 0 then
+            redis.call('SELECT', number)
+            local keys = redis.call('DBSIZE')
+            redis.call('SELECT', registry)
+            if keys == 0 then
+                redis.call('HSET', KEYS[1], number, ARGV[3])
+                return number
+            end
         end
     end
-    redis.call('HSET', KEYS[1], free, ARGV[1])
-    redis.call('SELECT', free)
-    redis.call('FLUSHDB', 'ASYNC')
-    return tonumber(free)";
+    return false";
 
-/// Empties a database and gives it back, if the holder is who it says.
+/// Empties a database and gives it back, if its holder is who it says.
 const RELEASE: &str = "
-    if redis.call('HGET', KEYS[1], ARGV[2]) ~= ARGV[1] then return 0 end
-    redis.call('HDEL', KEYS[1], ARGV[2])
-    redis.call('SADD', KEYS[2], ARGV[2])
-    redis.call('SELECT', ARGV[2])
+    local registry, number = tonumber(ARGV[1]), tonumber(ARGV[2])
+    if redis.call('HGET', KEYS[1], number) ~= ARGV[3] then return 0 end
+    redis.call('SELECT', number)
     redis.call('FLUSHDB', 'ASYNC')
+    redis.call('SELECT', registry)
+    redis.call('HDEL', KEYS[1], number)
     return 1";
-
-const CLAIMS: &str = "container-test:claims";
-const FREE: &str = "container-test:free";
-const HIGHEST: &str = "container-test:highest";
-
-/// The call of a script on the registry.
-fn script(text: &str, first: i64, second: i64) -> Cmd {
-    let mut call = redis::cmd("EVAL");
-    call.arg(text)
-        .arg(3)
-        .arg(CLAIMS)
-        .arg(FREE)
-        .arg(HIGHEST)
-        .arg(first)
-        .arg(second);
-    call
-}
 
 /// A server that this process uses. Its connection lives on the background thread.
 #[derive(Debug)]
@@ -70,9 +68,12 @@ pub(crate) struct Server {
     pub(crate) endpoint: Endpoint,
     /// `redis_version` as the server says it.
     pub(crate) version: String,
-    /// The session that stands for this process.
+    /// The session that stands for this process, and the name that it goes by.
     lease: MultiplexedConnection,
-    lease_id: i64,
+    lease_name: String,
+    /// The database that holds the registry.
+    registry: i64,
+    databases: i64,
 }
 
 /// A test's keyspace, from claim to release.
@@ -118,13 +119,19 @@ impl Claim {
 
     /// Gives the keyspace back, emptied, in the background.
     pub(crate) fn release(self) {
-        background::start_task(async move {
-            let mut lease = self.server.lease.clone();
+        let wait = self.server.endpoint.outlives_us();
+        let work = async move {
             // What is not given back is taken back when this process has ended.
-            let _: Result<i64, _> = script(RELEASE, self.server.lease_id, self.number)
-                .query_async(&mut lease)
+            let _ = self
+                .server
+                .release(self.number, &self.server.lease_name)
                 .await;
-        });
+        };
+        if wait {
+            background::wait(work)
+        } else {
+            background::start_task(work)
+        }
     }
 }
 
@@ -196,21 +203,50 @@ pub(crate) fn forget(wanted: &Wanted) {
 }
 
 async fn open(wanted: &Wanted) -> Result<Arc<Server>> {
-    let (endpoint, (lease, lease_id, version)) = provider::provide(wanted, open_lease).await?;
-    Ok(Arc::new(Server {
+    let (endpoint, lease) = provider::provide(wanted, open_lease).await?;
+    let server = Arc::new(Server {
         endpoint,
-        version,
-        lease,
-        lease_id,
-    }))
+        version: lease.version,
+        lease: lease.connection,
+        lease_name: lease.name,
+        registry: lease.registry,
+        databases: lease.databases,
+    });
+    if server.endpoint.outlives_us() {
+        let failed = |error: redis::RedisError| {
+            Error::new("clean up after processes that are gone").because(error)
+        };
+        server.free_abandoned().await.map_err(failed)?;
+    }
+    Ok(server)
 }
 
-async fn open_lease(endpoint: Endpoint) -> Result<(MultiplexedConnection, i64, String), BoxError> {
-    let client = Client::open(info(&endpoint, ADMINISTRATOR, 0)?)?;
-    let mut connection = client.get_multiplexed_async_connection().await?;
-    let (id, server): (i64, String) = redis::pipe()
+struct Lease {
+    connection: MultiplexedConnection,
+    name: String,
+    version: String,
+    registry: i64,
+    databases: i64,
+}
+
+async fn open_lease(endpoint: Endpoint) -> Result<Lease, BoxError> {
+    let mut info = info(&endpoint, ADMINISTRATOR, 0)?;
+    let registry = match &endpoint.address {
+        Address::Ours { .. } => 0,
+        Address::Url(url) => url.as_str().into_connection_info()?.redis_settings().db(),
+    };
+    if registry != 0 {
+        let settings = info.redis_settings().clone().set_db(registry);
+        info = info.set_redis_settings(settings);
+    }
+    let mut connection = Client::open(info)?
+        .get_multiplexed_async_connection()
+        .await?;
+    let name = format!("container-test-{}", random()?);
+    let ((), server): ((), String) = redis::pipe()
         .cmd("CLIENT")
-        .arg("ID")
+        .arg("SETNAME")
+        .arg(&name)
         .cmd("INFO")
         .arg("server")
         .query_async(&mut connection)
@@ -220,64 +256,97 @@ async fn open_lease(endpoint: Endpoint) -> Result<(MultiplexedConnection, i64, S
         .find_map(|line| line.strip_prefix("redis_version:"))
         .unwrap_or("of unknown version")
         .to_owned();
-    Ok((connection, id, version))
+    let databases = match endpoint.address {
+        Address::Ours { .. } => DATABASES,
+        Address::Url(_) => {
+            // Managed servers do not tell.
+            let answer: redis::RedisResult<(String, i64)> = redis::cmd("CONFIG")
+                .arg("GET")
+                .arg("databases")
+                .query_async(&mut connection)
+                .await;
+            answer.map_or(USUAL_DATABASES, |(_, number)| number)
+        }
+    };
+    Ok(Lease {
+        connection,
+        name,
+        version,
+        registry,
+        databases,
+    })
 }
 
 impl Server {
     /// Gives a test a keyspace of its own.
     pub(crate) async fn claim(self: Arc<Self>) -> Result<Claim> {
         background::run(async move {
-            let failed =
-                |error: redis::RedisError| Error::new("claim a Redis keyspace").because(error);
-            for last in [false, true] {
-                if let Some(number) = self.try_claim().await.map_err(failed)? {
-                    return Ok(Claim {
-                        server: self,
-                        number,
-                    });
+            let failed = |error: redis::RedisError| Error::new("claim a Redis keyspace").because(error);
+            let (begun, mut told) = (Instant::now(), false);
+            loop {
+                let claimed: Option<i64> = self
+                    .script(CLAIM, self.databases, &self.lease_name)
+                    .query_async(&mut self.lease.clone())
+                    .await
+                    .map_err(failed)?;
+                if let Some(number) = claimed {
+                    return Ok(Claim { server: self, number });
                 }
-                if !last {
-                    self.free_abandoned().await.map_err(failed)?;
+                self.free_abandoned().await.map_err(failed)?;
+                if !told && begun.elapsed() > Duration::from_secs(5) {
+                    told = true;
+                    report::progress(&format!("waiting for a free keyspace on the {}", self.endpoint.place));
                 }
+                if begun.elapsed() > PATIENCE {
+                    return Err(Error::new("claim a Redis keyspace")
+                        .because(format!("all {} logical databases are claimed or hold keys of others", self.databases))
+                        .with_help("run fewer tests at the same time, or give the server more with `databases`"));
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            Err(Error::new("claim a Redis keyspace")
-                .because(format!("all {DATABASES} logical databases are taken"))
-                .with_help("run fewer tests at the same time"))
         })
         .await
     }
 
-    async fn try_claim(&self) -> redis::RedisResult<Option<i64>> {
-        script(CLAIM, self.lease_id, DATABASES)
-            .query_async(&mut self.lease.clone())
+    /// The call of a script on the registry.
+    fn script(&self, text: &str, number: i64, holder: &str) -> Cmd {
+        let mut call = redis::cmd("EVAL");
+        call.arg(text)
+            .arg(1)
+            .arg(CLAIMS)
+            .arg(self.registry)
+            .arg(number)
+            .arg(holder);
+        call
+    }
+
+    async fn release(&self, number: i64, holder: &str) -> redis::RedisResult<()> {
+        let call = self.script(RELEASE, number, holder);
+        call.query_async::<i64>(&mut self.lease.clone())
             .await
+            .map(|_| ())
     }
 
     /// Gives back what processes that are gone had claimed.
     async fn free_abandoned(&self) -> redis::RedisResult<()> {
-        let mut lease = self.lease.clone();
-        let (claims, clients): (Vec<(i64, i64)>, String) = redis::pipe()
+        let (claims, clients): (Vec<(i64, String)>, String) = redis::pipe()
             .hgetall(CLAIMS)
             .cmd("CLIENT")
             .arg("LIST")
-            .query_async(&mut lease)
+            .query_async(&mut self.lease.clone())
             .await?;
-        let alive: std::collections::HashSet<i64> = clients
+        let alive: HashSet<&str> = clients
             .lines()
             .filter_map(|line| {
                 line.split(' ')
-                    .find_map(|field| field.strip_prefix("id="))?
-                    .parse()
-                    .ok()
+                    .find_map(|field| field.strip_prefix("name="))
             })
             .collect();
         for (number, holder) in claims
-            .into_iter()
-            .filter(|(_, holder)| !alive.contains(holder))
+            .iter()
+            .filter(|(_, holder)| !alive.contains(holder.as_str()))
         {
-            let _: i64 = script(RELEASE, holder, number)
-                .query_async(&mut lease)
-                .await?;
+            self.release(*number, holder).await?;
         }
         Ok(())
     }

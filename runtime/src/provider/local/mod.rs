@@ -18,7 +18,33 @@ use tokio::time::{Instant, sleep};
 pub(super) use programs::{Programs, find};
 
 use super::{Address, BoxError, Endpoint, Source, Wanted};
-use crate::{Error, Result, config};
+use crate::{Error, Result};
+
+/// Keeps a small file in the cache directory, for us alone.
+pub(super) fn keep_file(name: &str, text: &str) {
+    let kept = || {
+        let owner = directory::owner()?.ours();
+        directory::write_private(&directory::cache(&owner)?.join(name), text, &owner)
+    };
+    // What cannot be kept is found out again.
+    let _: Result<()> = kept();
+}
+
+/// What was kept under the name.
+pub(super) fn kept_file(name: &str) -> Option<String> {
+    let owner = directory::owner().ok()?.ours();
+    std::fs::read_to_string(directory::cache(&owner).ok()?.join(name)).ok()
+}
+
+/// Forgets what was kept under the name.
+pub(super) fn forget_file(name: &str) {
+    if let Ok(owner) = directory::owner()
+        && let Ok(cache) = directory::cache(&owner.ours())
+    {
+        // It may be gone already.
+        let _ = std::fs::remove_file(cache.join(name));
+    }
+}
 
 /// How often a server that does not answer yet is asked again.
 const POLL: Duration = Duration::from_millis(4);
@@ -79,11 +105,7 @@ where
     C: Fn(Endpoint) -> F,
     F: Future<Output = Result<T, BoxError>>,
 {
-    let idle = if wanted.only_for.is_some() {
-        Duration::from_secs(2)
-    } else {
-        config::idle()?
-    };
+    let idle = wanted.idle()?;
     let owner = directory::owner()?;
     let name = format!("{}-{}", wanted.server_name(idle), programs.key());
     let base = directory::base(&owner)?;
@@ -97,7 +119,11 @@ where
     {
         return Ok((endpoint, lease));
     }
-    let lock = directory::lock(&name).await?;
+    // Nobody else looks for a server of a test's own.
+    let lock = match wanted.only_for {
+        None => Some(directory::lock(&name).await?),
+        Some(_) => None,
+    };
     if let Some(endpoint) = place.endpoint(programs)
         && let Ok(lease) = connect(endpoint.clone()).await
     {

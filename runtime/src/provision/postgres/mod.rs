@@ -54,13 +54,17 @@ pub(crate) async fn claim(
     let request = Arc::new(request?);
     let server = server?;
     match databases::claim(&server, &request).await {
+        Ok(claim) => Ok(claim),
         // The server was stopping just when it was found: the next one will do.
         Err(_) if server.is_gone().await => {
             forget(wanted);
             let server = server::server(wanted.clone()).await?;
             databases::claim(&server, &request).await
         }
-        claimed => claimed,
+        Err(error) => Err(error.note(format!(
+            "on postgres {}, {}",
+            server.version, server.endpoint.place
+        ))),
     }
 }
 

@@ -1,0 +1,212 @@
+//! Creates and starts containers that end by themselves.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use testcontainers::bollard::errors::Error as EngineError;
+use testcontainers::bollard::models::{
+    ContainerStateStatusEnum, HostConfig, ImageConfig, PortBinding,
+};
+use testcontainers::core::error::ClientError;
+use testcontainers::core::{ContainerPort, IntoContainerPort, WaitFor};
+use testcontainers::runners::AsyncRunner;
+use testcontainers::{Image, ImageExt, TestcontainersError};
+use testcontainers_modules::{postgres, redis};
+
+use super::super::{Service, WATCHDOG, Wanted, random};
+use super::container::Container;
+use super::image::{Reference, full_name, image_config};
+use crate::{Error, Result, config};
+
+pub(super) const PASSWORD_LABEL: &str = "container-test.password";
+const SERVICE_LABEL: &str = "container-test.service";
+/// Whose container it is, for people and for whoever counts.
+const USER_LABEL: &str = "container-test.user";
+/// Creates and starts the container, unless somebody else is faster.
+pub(super) async fn create(container: &Container, wanted: &Wanted, idle: Duration) -> Result<()> {
+    let image = Reference::parse(&full_name(&wanted.image));
+    let original = image_config(&container.engine().await?, &image).await?;
+    match wanted.service {
+        Service::Postgres => {
+            let password = random()?;
+            let server = postgres::Postgres::default().with_password(&password);
+            start(container, wanted, idle, &image, original, server, password).await
+        }
+        Service::Redis => {
+            start(
+                container,
+                wanted,
+                idle,
+                &image,
+                original,
+                redis::Redis::default(),
+                random()?,
+            )
+            .await
+        }
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+async fn start<I: Image>(
+    container: &Container,
+    wanted: &Wanted,
+    idle: Duration,
+    image: &Reference,
+    original: ImageConfig,
+    server: I,
+    password: String,
+) -> Result<()> {
+    let port = wanted.service.port();
+    let mut command = vec![
+        "-c".to_owned(),
+        WATCHDOG.to_owned(),
+        "container-test-watchdog".to_owned(),
+        port.to_string(),
+        idle.as_secs().to_string(),
+        wanted.startup_timeout.as_secs().max(1).to_string(),
+        wanted.service.stop_signal().to_owned(),
+        String::new(),
+    ];
+    command.extend(original.entrypoint.clone().unwrap_or_default());
+    command.extend(original.cmd.clone().unwrap_or_default());
+    command.extend(
+        wanted
+            .args
+            .iter()
+            .map(|argument| argument.replace("{password}", &password)),
+    );
+
+    let exposed = [port.tcp()];
+    let watched = Watched { server, exposed };
+    let address = container.reach.publish_on.clone();
+    let volumes = original.volumes.unwrap_or_default();
+    let mut request = watched
+        .with_name(&image.name)
+        .with_tag(&image.tag)
+        .with_container_name(&container.name)
+        .with_ready_conditions(Vec::new())
+        .with_startup_timeout(wanted.startup_timeout)
+        .with_label(SERVICE_LABEL, wanted.service.name())
+        .with_label(USER_LABEL, config::user())
+        .with_label(PASSWORD_LABEL, &password)
+        .with_cmd(command)
+        .with_host_config_modifier(move |host| adjust(host, &address, port, &volumes));
+    for (name, value) in &wanted.env {
+        request = request.with_env_var(name, value);
+    }
+    match request.start().await {
+        Ok(started) => {
+            // Dropping it would remove the container.
+            std::mem::forget(started);
+            Ok(())
+        }
+        Err(error) => {
+            if is_conflict(&error) {
+                return Ok(());
+            }
+            // What was created but does not start is of no use, and testcontainers leaves it.
+            if let Some(found) = container.inspect().await?
+                && found.state.as_ref().and_then(|state| state.status)
+                    == Some(ContainerStateStatusEnum::CREATED)
+            {
+                container.remove(&found).await;
+            }
+            let text = chain(&error);
+            let help = if text.contains("\"sh\"") {
+                "the image has no shell at `sh`, which the watchdog needs; use an image that has one"
+            } else {
+                "the engine's own words above say why; `docker run` with the same image shows more"
+            };
+            Err(
+                Error::new(format!("start the container {}", container.name))
+                    .because(text)
+                    .with_help(help),
+            )
+        }
+    }
+}
+
+/// Publishes the port where only we reach it, keeps the data in memory, and has the engine
+/// remove the container when it ends.
+fn adjust(host: &mut HostConfig, address: &str, port: u16, volumes: &[String]) {
+    let binding = PortBinding {
+        host_ip: Some(address.to_owned()),
+        host_port: None,
+    };
+    host.auto_remove = Some(true);
+    host.publish_all_ports = Some(false);
+    host.port_bindings = Some(HashMap::from([(
+        format!("{port}/tcp"),
+        Some(vec![binding]),
+    )]));
+    host.shm_size = Some(1 << 30);
+    host.tmpfs = Some(
+        volumes
+            .iter()
+            .map(|path| (path.clone(), String::new()))
+            .collect(),
+    );
+}
+
+/// Whether somebody else has created a container of this name.
+fn is_conflict(error: &TestcontainersError) -> bool {
+    matches!(
+        error,
+        TestcontainersError::Client(ClientError::CreateContainer(
+            EngineError::DockerResponseServerError {
+                status_code: 409,
+                ..
+            }
+        ))
+    )
+}
+
+/// An error and its causes in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// A module's image under our watchdog.
+struct Watched<I> {
+    server: I,
+    exposed: [ContainerPort; 1],
+}
+
+impl<I: Image> Image for Watched<I> {
+    fn name(&self) -> &str {
+        self.server.name()
+    }
+
+    fn tag(&self) -> &str {
+        self.server.tag()
+    }
+
+    fn ready_conditions(&self) -> Vec<WaitFor> {
+        Vec::new()
+    }
+
+    fn entrypoint(&self) -> Option<&str> {
+        Some("sh")
+    }
+
+    fn expose_ports(&self) -> &[ContainerPort] {
+        &self.exposed
+    }
+
+    fn env_vars(
+        &self,
+    ) -> impl IntoIterator<Item = (impl Into<Cow<'_, str>>, impl Into<Cow<'_, str>>)> {
+        self.server.env_vars()
+    }
+}

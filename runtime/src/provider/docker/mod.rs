@@ -1,0 +1,191 @@
+//! Servers in containers, through testcontainers: the only folder that names it.
+//!
+//! A container's name is derived from what is wanted, so that threads, binaries and processes
+//! find each other's servers. The container ends itself (see `watchdog.sh`) and is removed by
+//! the engine then; testcontainers' own removal on drop is not used, since it needs a process
+//! that lives until then.
+
+mod container;
+mod create;
+mod image;
+mod remembered;
+
+use std::future::Future;
+use std::time::Duration;
+
+use testcontainers::bollard::Docker;
+use testcontainers::bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
+use tokio::time::{Instant, sleep};
+
+pub(super) use self::container::{Container, engine};
+pub(super) use self::remembered::remembered;
+
+use self::container::{Reach, endpoint_of};
+use super::{BoxError, Endpoint, Source, Wanted};
+use crate::{Error, Result};
+
+/// How often a server that does not answer yet is asked again.
+const POLL: Duration = Duration::from_millis(15);
+/// How often its container is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(400);
+/// How often a server that vanished before it answered is started anew.
+const ATTEMPTS: u32 = 5;
+
+/// Finds or starts the container and waits until `connect` succeeds.
+pub(super) async fn provide<T, C, F>(
+    wanted: &Wanted,
+    engine: Docker,
+    connect: C,
+) -> Result<(Endpoint, T)>
+where
+    C: Fn(Endpoint) -> F,
+    F: Future<Output = Result<T, BoxError>>,
+{
+    let idle = wanted.idle()?;
+    let reach = Reach::of(&engine).await;
+    let container = Container::new(engine, wanted.server_name(idle), reach);
+    let mut attempt = 1;
+    loop {
+        let Some(endpoint) = find(&container, wanted).await? else {
+            create::create(&container, wanted, idle).await?;
+            continue;
+        };
+        match wait(&container, wanted, idle, &endpoint, &connect).await? {
+            Some(lease) => {
+                remembered::remember(wanted, idle, &endpoint);
+                return Ok((endpoint, lease));
+            }
+            None if attempt < ATTEMPTS => attempt += 1,
+            None => {
+                return Err(
+                    Error::new(format!("reach the container {}", container.name))
+                        .because(format!("it vanished {ATTEMPTS} times before it answered")),
+                );
+            }
+        }
+    }
+}
+
+/// The running container, if there is one; makes way for a new one where a dead one is left.
+async fn find(container: &Container, wanted: &Wanted) -> Result<Option<Endpoint>> {
+    let deadline = Instant::now() + wanted.startup_timeout;
+    loop {
+        let Some(found) = container.inspect().await? else {
+            return Ok(None);
+        };
+        let status = found.state.as_ref().and_then(|state| state.status);
+        match status {
+            Some(ContainerStateStatusEnum::RUNNING) => {
+                if let Some(endpoint) = endpoint_of(container, wanted, &found) {
+                    return Ok(Some(endpoint));
+                }
+            }
+            // Its creator is about to start it, or died before it could: starting it is safe
+            // for whoever comes first, and no failure for whoever comes second.
+            Some(ContainerStateStatusEnum::CREATED) => {
+                if container.start().await.is_err() {
+                    sleep(LOOK).await;
+                }
+            }
+            Some(ContainerStateStatusEnum::PAUSED) => {
+                return Err(Error::new(format!("use the container {}", container.name))
+                    .because("it is paused")
+                    .with_help(format!(
+                        "run `docker unpause {0}`, or `docker rm -f {0}`",
+                        container.name
+                    )));
+            }
+            // The engine removes it by itself, unless the engine was stopped meanwhile.
+            Some(ContainerStateStatusEnum::EXITED | ContainerStateStatusEnum::DEAD) => {
+                container.remove(&found).await
+            }
+            _ => {}
+        }
+        if Instant::now() > deadline {
+            return Err(Error::new(format!("use the container {}", container.name))
+                .because(format!("it stays in the state {status:?}"))
+                .with_help(format!("remove it with `docker rm -f {}`", container.name)));
+        }
+        sleep(POLL).await;
+    }
+}
+
+/// Waits until the server answers; `None` if the container is on its way out.
+async fn wait<T, C, F>(
+    container: &Container,
+    wanted: &Wanted,
+    idle: Duration,
+    endpoint: &Endpoint,
+    connect: &C,
+) -> Result<Option<T>>
+where
+    C: Fn(Endpoint) -> F,
+    F: Future<Output = Result<T, BoxError>>,
+{
+    let since = Instant::now();
+    let deadline = since + wanted.startup_timeout;
+    let mut look_at = Instant::now() + LOOK;
+    let mut log = String::new();
+    loop {
+        let failure = match connect(endpoint.clone()).await {
+            Ok(lease) => return Ok(Some(lease)),
+            Err(failure) => failure,
+        };
+        if Instant::now() > look_at {
+            look_at = Instant::now() + LOOK;
+            let tail = container.log_tail(50).await;
+            log = if tail.is_empty() { log } else { tail };
+            if let Some(end) = log
+                .lines()
+                .find(|line| line.contains("the server ended by itself"))
+            {
+                let end = end
+                    .rsplit("container-test-watchdog: ")
+                    .next()
+                    .unwrap_or(end);
+                return Err(Error::new("start the server").because(end.to_owned()).note(log_note(&log)).with_help(
+                    "the server's own words above say why; check the options `args`, `env` and `image`",
+                ));
+            }
+            let found = container.inspect().await?;
+            let running = found
+                .as_ref()
+                .and_then(|found| found.state.as_ref()?.running);
+            let gone = running != Some(true) || found.is_some_and(|found| !endpoint.is(&found));
+            if gone && since.elapsed() >= idle {
+                return Err(unanswered(endpoint, failure, &log)
+                    .note("it ended, since nobody could connect to it"));
+            } else if gone {
+                // It was about to end when we found it.
+                return Ok(None);
+            }
+        }
+        if Instant::now() > deadline {
+            let waited = format!("it did not answer within {:?}", wanted.startup_timeout);
+            return Err(unanswered(endpoint, failure, &log).note(waited));
+        }
+        sleep(POLL).await;
+    }
+}
+
+impl Endpoint {
+    /// Whether this is the container that was found under the name.
+    fn is(&self, found: &ContainerInspectResponse) -> bool {
+        matches!(&self.source, Source::Docker(container) if container.id == found.id)
+    }
+}
+
+fn unanswered(endpoint: &Endpoint, failure: BoxError, log: &str) -> Error {
+    Error::new(format!("connect to the {}", endpoint.place))
+        .because(failure)
+        .note(log_note(log))
+        .with_help("see in its log what it waits for and where it listens; `startup_timeout = \"…\"` gives it more time")
+}
+
+fn log_note(log: &str) -> String {
+    if log.trim().is_empty() {
+        "its log is empty".to_owned()
+    } else {
+        format!("its last log lines:\n{log}")
+    }
+}
