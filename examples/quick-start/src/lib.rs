@@ -1,0 +1,1 @@
+//! Nothing here: the example is in `tests/sign_up.rs`.
