@@ -49,7 +49,6 @@ def machine():
         "kernel": platform.release(),
         "rust": says("rustc", "--version"),
         "nextest": says("cargo", "nextest", "--version").partition("\n")[0],
-        "load_at_the_end": [round(load, 2) for load in os.getloadavg()],
     }
 
 
@@ -110,8 +109,8 @@ def notes(measured, figures):
         found.append("Without an engine nothing is compared with containers, nor with a default server.")
     elif suite["containers_run"] != suite["tests"]:
         found.append(f"A container per test: {suite['containers_run']} tests were run, extrapolated in proportion to {suite['tests']}.")
-    if measured["machine"]["load_at_the_end"][1] > 2 * measured["machine"]["cores"]:
-        found.append("The machine was busy with other work: do not quote these figures.")
+    if measured["load_before"] > measured["machine"]["cores"] / 2:
+        found.append(f"The machine was busy before the run (load {measured['load_before']:.1f}): do not quote these figures.")
     return found
 
 
@@ -156,7 +155,7 @@ def chart(measured, figures):
     if measured["cold"]["testcontainers_s"]:
         bars.append((NAMES["container_per_test"], 1000 * statistics.median(measured["cold"]["testcontainers_s"]), False))
     bars.sort(key=lambda bar: bar[1])
-    low = 10 ** math.floor(math.log10(bars[0][1]))
+    low = 10 ** math.floor(math.log10(bars[0][1] / 1.5))
     high = 10 ** math.ceil(math.log10(bars[-1][1]))
     left, width, step, top = 230, 480, 34, 64
     x = lambda value: left + width * math.log(value / low) / math.log(high / low)
@@ -196,6 +195,6 @@ def write(measured, directory):
     print()
     print(table(measured, figures), ratio_table(found), sep="\n\n")
     print(f"\n{about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB, Linux {about['kernel']}, {about['rust']};",
-          f"PostgreSQL {measured['postgres']}, {measured['image']} (provider {measured['provider']}); {measured['date']}")
+          f"PostgreSQL {measured['postgres']}, {measured['image'] or 'programs of this machine'} (provider {measured['provider']}); {measured['date']}")
     print(*said, sep="\n")
     print(f"\n==> {measured['minutes']:.0f} minutes; written: target/bench/results.json, target/bench/chart.svg")

@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::declaration::Test;
 use crate::provision::postgres::Finished;
 use crate::provision::{keyspace, postgres};
 use crate::{Error, FromContext, Result, services};
@@ -33,7 +32,7 @@ pub struct TestContext<D = ()> {
 }
 
 struct Inner {
-    test: Test,
+    name: &'static str,
     directory: PathBuf,
     postgres: Option<TestDatabase>,
     redis: Option<keyspace::Claim>,
@@ -58,7 +57,7 @@ impl TestDatabase {
 
 impl<D> TestContext<D> {
     pub(crate) fn new(
-        test: Test,
+        name: &'static str,
         directory: PathBuf,
         postgres: Option<postgres::Claim>,
         redis: Option<keyspace::Claim>,
@@ -69,7 +68,7 @@ impl<D> TestContext<D> {
         });
         Self {
             inner: Arc::new(Inner {
-                test,
+                name,
                 directory,
                 postgres,
                 redis,
@@ -82,7 +81,7 @@ impl<D> TestContext<D> {
     /// crate's name.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        self.inner.test.name
+        self.inner.name
     }
 
     /// A value of any injectable type, such as a type of your own may be made from.

@@ -68,19 +68,19 @@ impl Error {
     /// The whole error over several lines: step, chain of causes, notes, help.
     #[must_use]
     pub fn report(&self) -> String {
-        let mut text = format!("failed to {self}");
+        let mut lines = vec![format!("failed to {self}")];
         let mut source = StdError::source(self);
         while let Some(cause) = source {
-            text.push_str(&format!("\n  because: {}", indented(&cause.to_string())));
+            lines.push(format!("  because: {}", indented(&cause.to_string())));
             source = cause.source();
         }
         for note in &self.0.notes {
-            text.push_str(&format!("\n  note: {}", indented(note)));
+            lines.push(format!("  note: {}", indented(note)));
         }
         if let Some(help) = &self.0.help {
-            text.push_str(&format!("\n  help: {}", indented(help)));
+            lines.push(format!("  help: {}", indented(help)));
         }
-        text
+        lines.join("\n")
     }
 }
 

@@ -180,13 +180,15 @@ impl Schema {
             }
             Source::Inline(scripts) => {
                 add(b"inline");
-                scripts
-                    .iter()
-                    .for_each(|script| add(script.text.as_bytes()));
+                for script in scripts {
+                    add(script.text.as_bytes());
+                }
             }
         }
         add(b"seeds");
-        self.seeds.iter().for_each(|seed| add(seed.text.as_bytes()));
+        for seed in &self.seeds {
+            add(seed.text.as_bytes());
+        }
         hex(&hash.finalize()[..6])
     }
 

@@ -22,6 +22,7 @@ const LEFT_BEHIND: Duration = Duration::from_millis(500);
 /// Runs one annotated test: provides what it declares, seeds, calls the body, cleans up, and
 /// passes the outcome on.
 #[track_caller]
+#[allow(clippy::large_types_passed_by_value)] // once per test, and expansions read better
 pub fn run<D: 'static, R, B>(test: Test, seeds: Vec<Seed<D>>, body: B) -> ExitCode
 where
     R: Termination,
@@ -31,7 +32,7 @@ where
         Ok(runtime) => runtime,
         Err(error) => return fail(&test, &error),
     };
-    let (provided, servers) = match runtime.block_on(provide::<D>(test, &seeds)) {
+    let (provided, servers) = match runtime.block_on(provide::<D>(&test, &seeds)) {
         Ok(provided) => provided,
         Err(error) => return fail(&test, &error),
     };
@@ -109,14 +110,14 @@ async fn limited<R>(timeout: Option<Duration>, body: impl Future<Output = Result
 }
 
 /// Claims what the test declares; servers are found or started at the same time.
-async fn provide<D>(test: Test, seeds: &[Seed<D>]) -> Result<(TestContext<D>, Servers)> {
+async fn provide<D>(test: &Test, seeds: &[Seed<D>]) -> Result<(TestContext<D>, Servers)> {
     let directory = config::crate_directory(test.manifest_dir);
-    let servers = Servers::of(&test)?;
+    let servers = Servers::of(test)?;
     let static_seeds = seeds::leading_scripts(&directory, seeds);
     let database = async {
         match (&test.postgres, &servers.postgres) {
             (Some(options), Some(wanted)) => {
-                claim_database(&test, options, wanted, &directory, &static_seeds)
+                claim_database(test, options, wanted, &directory, &static_seeds)
                     .await
                     .map(Some)
             }
@@ -153,7 +154,7 @@ async fn provide<D>(test: Test, seeds: &[Seed<D>]) -> Result<(TestContext<D>, Se
         }
     };
     Ok((
-        TestContext::new(test, directory, database, keyspace),
+        TestContext::new(test.name, directory, database, keyspace),
         servers,
     ))
 }

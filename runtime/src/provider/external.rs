@@ -42,7 +42,7 @@ where
             Err(error) if Instant::now() > deadline || !may_pass(error.as_ref()) => {
                 return Err(Error::new(format!("use the {service} {}", endpoint.place))
                     .because(error)
-                    .with_help("check the URL: scheme, host, port, user, password and database"));
+                    .with_help("check the URL: scheme, host, port, user, password and database; encrypted connections need the feature `tls`"));
             }
             Err(_) => sleep(Duration::from_millis(100)).await,
         }

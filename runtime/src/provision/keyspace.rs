@@ -128,9 +128,9 @@ impl Claim {
                 .await;
         };
         if wait {
-            background::wait(work)
+            background::wait(work);
         } else {
-            background::start_task(work)
+            background::start_task(work);
         }
     }
 }
@@ -256,6 +256,13 @@ async fn open_lease(endpoint: Endpoint) -> Result<Lease, BoxError> {
         .find_map(|line| line.strip_prefix("redis_version:"))
         .unwrap_or("of unknown version")
         .to_owned();
+    if is_too_old(&version) {
+        return Err(Error::new("use the server")
+            .because(format!(
+                "it is version {version}; {OLDEST} and newer are supported"
+            ))
+            .into());
+    }
     let databases = match endpoint.address {
         Address::Ours { .. } => DATABASES,
         Address::Url(_) => {
@@ -275,6 +282,19 @@ async fn open_lease(endpoint: Endpoint) -> Result<Lease, BoxError> {
         registry,
         databases,
     })
+}
+
+/// The oldest version that is supported; Valkey says which Redis it equals.
+const OLDEST: &str = "6.2";
+
+fn is_too_old(version: &str) -> bool {
+    let mut numbers = version
+        .split('.')
+        .map_while(|part| part.parse::<u32>().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) => (major, minor) < (6, 2),
+        _ => false,
+    }
 }
 
 impl Server {
@@ -349,5 +369,34 @@ impl Server {
             self.release(*number, holder).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_versions_are_told_from_supported_ones() {
+        assert!(is_too_old("6.0.16"));
+        assert!(!is_too_old("6.2.0"));
+        assert!(!is_too_old("8.0.2"));
+        assert!(!is_too_old("of unknown version"));
+    }
+
+    #[test]
+    fn the_number_takes_the_place_of_the_urls_database() {
+        assert_eq!(
+            with_database("redis://:p@cache:6379", 3),
+            "redis://:p@cache:6379/3"
+        );
+        assert_eq!(
+            with_database("rediss://cache/7?protocol=resp3", 3),
+            "rediss://cache/3?protocol=resp3"
+        );
+        assert_eq!(
+            with_database("unix:///run/redis.sock?db=1&pass=p", 3),
+            "unix:///run/redis.sock?pass=p&db=3"
+        );
     }
 }

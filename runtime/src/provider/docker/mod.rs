@@ -83,7 +83,7 @@ async fn find(container: &Container, wanted: &Wanted) -> Result<Option<Endpoint>
             // Its creator is about to start it, or died before it could: starting it is safe
             // for whoever comes first, and no failure for whoever comes second.
             Some(ContainerStateStatusEnum::CREATED) => {
-                if container.start().await.is_err() {
+                if let Err(_refused) = container.start().await {
                     sleep(LOOK).await;
                 }
             }
@@ -97,7 +97,7 @@ async fn find(container: &Container, wanted: &Wanted) -> Result<Option<Endpoint>
             }
             // The engine removes it by itself, unless the engine was stopped meanwhile.
             Some(ContainerStateStatusEnum::EXITED | ContainerStateStatusEnum::DEAD) => {
-                container.remove(&found).await
+                container.remove(&found).await;
             }
             _ => {}
         }

@@ -74,10 +74,10 @@ fn our_id() -> Result<u32> {
 }
 
 /// Where running servers have their directories: in memory if there is room.
-pub(super) fn base(owner: &Owner) -> Result<PathBuf> {
+pub(super) fn base(owner: &Owner) -> PathBuf {
     let name = format!("container-test-{}", owner.us);
     if let Some(chosen) = config::data_directory() {
-        return Ok(chosen.join(name));
+        return chosen.join(name);
     }
     let memory = Path::new("/dev/shm");
     let parent = if memory.is_dir() && (memory.join(&name).is_dir() || has_room(memory)) {
@@ -85,7 +85,7 @@ pub(super) fn base(owner: &Owner) -> Result<PathBuf> {
     } else {
         std::env::temp_dir()
     };
-    Ok(parent.join(name))
+    parent.join(name)
 }
 
 /// Whether there is room for one more server.

@@ -102,15 +102,13 @@ pub(super) async fn launch(
 fn redis_settings(arguments: impl Iterator<Item = String>) -> String {
     let mut text = String::new();
     for argument in arguments {
-        match argument.strip_prefix("--") {
-            Some(name) => {
-                text.push('\n');
-                text.push_str(name);
-            }
-            None => {
-                let quoted = argument.replace('\\', "\\\\").replace('"', "\\\"");
-                text.push_str(&format!(" \"{quoted}\""));
-            }
+        if let Some(name) = argument.strip_prefix("--") {
+            text.push('\n');
+            text.push_str(name);
+        } else {
+            text.push_str(" \"");
+            text.push_str(&argument.replace('\\', "\\\\").replace('"', "\\\""));
+            text.push('"');
         }
     }
     text.push('\n');

@@ -108,7 +108,7 @@ where
     let idle = wanted.idle()?;
     let owner = directory::owner()?;
     let name = format!("{}-{}", wanted.server_name(idle), programs.key());
-    let base = directory::base(&owner)?;
+    let base = directory::base(&owner);
     let place = Place {
         directory: base.join(&name),
     };

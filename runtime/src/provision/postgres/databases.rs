@@ -28,16 +28,15 @@ pub(super) async fn claim(server: &Arc<Server>, request: &Arc<Request>) -> Resul
         } else {
             None
         };
-        let (database, stats_reset) = match ready {
-            Some(ready) => ready,
-            None => {
-                template::ensure(&server, &template, &request).await?;
-                let database = make_clone(&server, &template, &request).await?;
-                if ahead {
-                    top_up(&server, template.clone());
-                }
-                (database, None)
+        let (database, stats_reset) = if let Some(ready) = ready {
+            ready
+        } else {
+            template::ensure(&server, &template, &request).await?;
+            let database = make_clone(&server, &template, &request).await?;
+            if ahead {
+                top_up(&server, template.clone());
             }
+            (database, None)
         };
         let user = server.user(request.user.as_deref());
         let recycle = request.recycle && ahead && server.can_recycle();

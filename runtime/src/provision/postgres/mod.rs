@@ -152,9 +152,9 @@ impl Claim {
             let _ = databases::drop_database(&self.server, &self.database).await;
         };
         if wait {
-            background::wait(work)
+            background::wait(work);
         } else {
-            background::start_task(work)
+            background::start_task(work);
         }
     }
 }

@@ -60,6 +60,8 @@ pub(super) struct Facts {
 const POOL_SIZE: u32 = 8;
 /// The same on a server given by URL, where connections may be scarce.
 const SMALL_POOL_SIZE: u32 = 4;
+/// The oldest version that is supported, as `server_version_num` has it.
+const OLDEST: i32 = 130_000;
 /// Connections of a process besides its tests' pools.
 const OVERHEAD: i32 = 3;
 
@@ -141,6 +143,7 @@ async fn open_lease(endpoint: Endpoint) -> Result<(PgConnection, Facts), BoxErro
         // There is no such database.
         Err(error) if code(&error).as_deref() == Some("3D000") => {
             let mut connection = PgConnection::connect_with(&options).await?;
+            check_version(&mut connection).await?;
             create_registry(&mut connection).await?;
             connection.close().await?;
             PgConnection::connect_with(&options.database(REGISTRY)).await?
@@ -161,6 +164,22 @@ async fn open_lease(endpoint: Endpoint) -> Result<(PgConnection, Facts), BoxErro
     }
     let facts = take_lease(&mut connection).await?;
     Ok((connection, facts))
+}
+
+/// Refuses servers that are too old, before anything is made on them.
+async fn check_version(connection: &mut PgConnection) -> Result<(), BoxError> {
+    let number: String = sqlx::query_scalar("SHOW server_version_num")
+        .fetch_one(connection)
+        .await?;
+    if number.parse::<i32>().is_ok_and(|number| number < OLDEST) {
+        let major = number.parse::<i32>().unwrap_or_default() / 10_000;
+        return Err(Error::new("use the server")
+            .because(format!(
+                "it is PostgreSQL {major}; 13 and newer are supported"
+            ))
+            .into());
+    }
+    Ok(())
 }
 
 async fn create_registry(connection: &mut PgConnection) -> Result<(), BoxError> {
@@ -272,6 +291,6 @@ impl Server {
                 Err(error) => Err(Error::new(format!("create the role {user}")).because(error)),
             }
         };
-        made.get_or_try_init(create).await.map(|()| ())
+        made.get_or_try_init(create).await.copied()
     }
 }

@@ -36,7 +36,7 @@ pub(super) async fn ensure(server: &Server, name: &str, request: &Request) -> Re
     let made = server.templates.cell(name.to_owned());
     made.get_or_try_init(|| find_or_make(server, name, request))
         .await
-        .map(|()| ())
+        .copied()
 }
 
 async fn find_or_make(server: &Server, name: &str, request: &Request) -> Result<()> {
