@@ -4,6 +4,7 @@ use std::path::Path;
 
 use redis::{Client, ConnectionInfo};
 
+use crate::services::redis::connection_settings;
 use crate::{Error, Result};
 
 /// Runs the commands of a file in order; stops at the first that fails.
@@ -14,7 +15,7 @@ pub(crate) async fn apply(path: &Path, connection: &ConnectionInfo) -> Result<()
     let text = std::fs::read_to_string(path).map_err(|error| failed(error.into()))?;
     let client = Client::open(connection.clone()).map_err(|error| failed(error.into()))?;
     let mut connection = client
-        .get_multiplexed_async_connection()
+        .get_multiplexed_async_connection_with_config(&connection_settings())
         .await
         .map_err(|error| failed(error.into()))?;
     for (number, line) in (1..).zip(text.lines()) {

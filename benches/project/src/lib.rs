@@ -51,10 +51,11 @@ pub async fn workload(start: u128, connection: &mut PgConnection) -> Result<()> 
     .bind(format!("{start}-{}@example.org", std::process::id()))
     .fetch_one(&mut *connection)
     .await?;
-    let order: i64 = sqlx::query_scalar("INSERT INTO orders (customer_id) VALUES ($1) RETURNING id")
-        .bind(customer)
-        .fetch_one(&mut *connection)
-        .await?;
+    let order: i64 =
+        sqlx::query_scalar("INSERT INTO orders (customer_id) VALUES ($1) RETURNING id")
+            .bind(customer)
+            .fetch_one(&mut *connection)
+            .await?;
     sqlx::query(
         "INSERT INTO order_items (order_id, product_id, quantity, price_cents) VALUES ($1, $2, 2, $3)",
     )
@@ -77,7 +78,11 @@ pub async fn workload(start: u128, connection: &mut PgConnection) -> Result<()> 
 /// Two commands on Redis.
 pub async fn commands(start: u128, redis: &mut MultiplexedConnection) -> redis::RedisResult<()> {
     let key = format!("bench:{start}");
-    let () = redis::cmd("SET").arg(&key).arg(1).query_async(redis).await?;
+    let () = redis::cmd("SET")
+        .arg(&key)
+        .arg(1)
+        .query_async(redis)
+        .await?;
     let first_answer = now();
     let value: i64 = redis::cmd("GETDEL").arg(&key).query_async(redis).await?;
     assert_eq!(value, 1);
@@ -91,7 +96,13 @@ pub fn record(start: u128, first_answer: u128) {
     static TIMES: OnceLock<Option<File>> = OnceLock::new();
     let times = TIMES.get_or_init(|| {
         let path = std::env::var_os("BENCH_TIMES")?;
-        Some(OpenOptions::new().append(true).create(true).open(path).expect("a file for times"))
+        Some(
+            OpenOptions::new()
+                .append(true)
+                .create(true)
+                .open(path)
+                .expect("a file for times"),
+        )
     });
     if let Some(mut file) = times.as_ref() {
         let line = format!("{start} {first_answer} {}\n", now());

@@ -14,8 +14,15 @@ async fn with_clone(test: &str) -> sqlx::Result<()> {
     connection.close().await?;
     // A drop that finds the session still there waits 100 ms for it.
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1";
-    while sqlx::query_scalar::<_, i64>(sessions).bind(&database).fetch_one(&mut admin).await? > 0 {}
-    admin.execute(AssertSqlSafe(format!("DROP DATABASE {database}"))).await?;
+    while sqlx::query_scalar::<_, i64>(sessions)
+        .bind(&database)
+        .fetch_one(&mut admin)
+        .await?
+        > 0
+    {}
+    admin
+        .execute(AssertSqlSafe(format!("DROP DATABASE {database}")))
+        .await?;
     admin.close().await
 }
 

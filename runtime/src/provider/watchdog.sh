@@ -36,6 +36,16 @@ look() {
     fi
 }
 
+# Sets `now` in seconds: on a busy machine a turn of the loop takes longer than its sleep.
+tell_time() {
+    if [ -r /proc/uptime ]; then
+        read -r now _ </proc/uptime
+        now=${now%%.*}
+    else
+        now=$(date +%s)
+    fi
+}
+
 finish() {
     [ -z "$remove" ] || rm -rf "$remove"
     exit "$1"
@@ -58,13 +68,16 @@ end_child() {
 child=$!
 trap 'say "told to stop"; end_child' TERM INT HUP
 
-silent=0 ready=''
+tell_time
+seen=$now ready=''
 while kill -0 "$child" 2>/dev/null; do
     sleep 1 &
     wait $!
     look
+    tell_time
     [ -z "$listening" ] || ready=yes
-    if [ -n "$connected" ]; then silent=0; else silent=$((silent + 1)); fi
+    [ -z "$connected" ] || seen=$now
+    silent=$((now - seen))
     if [ -n "$ready" ]; then limit=$idle; else limit=$grace; fi
     if [ "$silent" -ge "$limit" ]; then
         say "nobody is connected since $silent s, stopping"

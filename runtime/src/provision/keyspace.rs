@@ -14,6 +14,7 @@ use redis::{Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Red
 
 use super::Once;
 use crate::provider::{self, Address, BoxError, Endpoint, Wanted, random};
+use crate::services::redis::connection_settings;
 use crate::{Error, Result, background, report};
 
 /// Logical databases of a server of ours: they cost 7 MB and a few milliseconds at the start.
@@ -240,7 +241,7 @@ async fn open_lease(endpoint: Endpoint) -> Result<Lease, BoxError> {
         info = info.set_redis_settings(settings);
     }
     let mut connection = Client::open(info)?
-        .get_multiplexed_async_connection()
+        .get_multiplexed_async_connection_with_config(&connection_settings())
         .await?;
     let name = format!("container-test-{}", random()?);
     let ((), server): ((), String) = redis::pipe()

@@ -1,7 +1,9 @@
 //! Redis: the server's settings, the injectable types, the handle to a test's keyspace.
 
-use redis::Client;
+use std::time::Duration;
+
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Client};
 
 use crate::declaration::{Isolation, RedisOptions};
 use crate::provider::{STARTUP_TIMEOUT, Service, Wanted, random};
@@ -60,6 +62,18 @@ pub(crate) fn wanted(options: &RedisOptions) -> Result<Wanted> {
     })
 }
 
+/// How long a connection may take: longer than the client's own default of a second, since test
+/// machines are busy.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Settings of our connections and of tests' connections. The client's default limit of half a
+/// second for an answer would fail tests on a busy machine; a test has its own timeout.
+pub(crate) fn connection_settings() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECTION_TIMEOUT))
+        .set_response_timeout(None)
+}
+
 fn failed(what: &'static str) -> impl FnOnce(redis::RedisError) -> Error {
     move |error| Error::new(what).because(error)
 }
@@ -74,7 +88,7 @@ impl<D: Declares<Redis>> FromContext<D> for MultiplexedConnection {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
         let client: Client = cx.get().await?;
         client
-            .get_multiplexed_async_connection()
+            .get_multiplexed_async_connection_with_config(&connection_settings())
             .await
             .map_err(failed("connect to the test's keyspace"))
     }
@@ -83,7 +97,10 @@ impl<D: Declares<Redis>> FromContext<D> for MultiplexedConnection {
 impl<D: Declares<Redis>> FromContext<D> for ConnectionManager {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
         let client: Client = cx.get().await?;
-        ConnectionManager::new_with_config(client, ConnectionManagerConfig::new())
+        let settings = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECTION_TIMEOUT))
+            .set_response_timeout(None);
+        ConnectionManager::new_with_config(client, settings)
             .await
             .map_err(failed("connect to the test's keyspace"))
     }

@@ -24,7 +24,9 @@ async fn main() -> Result<()> {
     let mut postgres = PgConnection::connect(&variable("KEEP_POSTGRES")).await?;
     let redis = redis::Client::open(variable("KEEP_REDIS"))?;
     let _redis = redis.get_multiplexed_async_connection().await?;
-    let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&mut postgres).await?;
+    let version: String = sqlx::query_scalar("SHOW server_version")
+        .fetch_one(&mut postgres)
+        .await?;
     println!("{version}");
 
     let mut words = words();
@@ -73,7 +75,9 @@ fn words() -> mpsc::UnboundedReceiver<String> {
 
 async fn prepare(postgres: &mut PgConnection) -> Result<()> {
     for database in [FLOOR, TEMPLATE] {
-        postgres.execute(AssertSqlSafe(format!("CREATE DATABASE {database}"))).await?;
+        postgres
+            .execute(AssertSqlSafe(format!("CREATE DATABASE {database}")))
+            .await?;
         let mut connection = PgConnection::connect(&url_of(database)).await?;
         MIGRATOR.run(&mut connection).await?;
         connection.close().await?;

@@ -1,0 +1,1 @@
+CREATE TABLE in_the_default_directory (id int);

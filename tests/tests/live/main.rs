@@ -1,0 +1,8 @@
+//! The same tests on every provider: `CONTAINER_TEST_PROVIDER` says which.
+
+mod arguments;
+mod handles;
+mod isolation;
+mod schema;
+mod seeds;
+mod shape;

@@ -1,0 +1,54 @@
+//! Where the schema comes from.
+
+use container_test::sqlx::PgPool;
+use container_test::{Database, container_test};
+
+#[container_test(postgres)]
+async fn the_directory_migrations_is_the_default(database: Database) -> anyhow::Result<()> {
+    assert!(database.table_exists("in_the_default_directory").await?);
+    Ok(())
+}
+
+#[container_test(postgres, migrations = false)]
+async fn migrations_can_be_left_out(database: Database) -> anyhow::Result<()> {
+    assert!(!database.table_exists("in_the_default_directory").await?);
+    Ok(())
+}
+
+#[container_test(postgres, migrations = "db/migrations")]
+async fn a_directory_is_applied_in_sqlx_layout(pool: PgPool) -> anyhow::Result<()> {
+    let total: String = sqlx::query_scalar("SELECT total(1)::text")
+        .fetch_one(&pool)
+        .await?;
+    assert_eq!(total, "0");
+    let versions: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY 1")
+        .fetch_all(&pool)
+        .await?;
+    assert_eq!(versions, [1, 2, 3]);
+    Ok(())
+}
+
+#[container_test(postgres, migrations = [
+    "CREATE TABLE a (id int); CREATE TABLE b (id int);",
+    "CREATE FUNCTION twice(n int) RETURNS int LANGUAGE plpgsql AS $$
+     BEGIN
+         RETURN 2 * n; -- a semicolon; and another
+     END $$;
+     INSERT INTO a VALUES (twice(21));",
+])]
+async fn scripts_may_hold_many_statements_and_bodies(pool: PgPool) -> anyhow::Result<()> {
+    let n: i32 = sqlx::query_scalar("SELECT id FROM a")
+        .fetch_one(&pool)
+        .await?;
+    assert_eq!(n, 42);
+    Ok(())
+}
+
+#[container_test(postgres(database = "Shop-App"), migrations = false)]
+async fn a_database_is_named_as_asked_for(pool: PgPool) -> anyhow::Result<()> {
+    let name: String = sqlx::query_scalar("SELECT current_database()")
+        .fetch_one(&pool)
+        .await?;
+    assert!(name.starts_with("ct_shop_app_"), "{name}");
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Servers of a test's own and with settings of their own: not to be had from a server given by
+//! URL.
+
+use container_test::container_test;
+use container_test::redis::aio::MultiplexedConnection;
+use container_test::redis::{AsyncCommands, RedisResult};
+use container_test::sqlx::PgPool;
+
+async fn text(pool: &PgPool, query: &'static str) -> sqlx::Result<String> {
+    sqlx::query_scalar(query).fetch_one(pool).await
+}
+
+#[container_test(
+    postgres(isolation = "server", database = "Just this", user = "owner of it"),
+    migrations = false
+)]
+async fn a_database_of_a_server_of_its_own_has_just_its_name(pool: PgPool) -> anyhow::Result<()> {
+    assert_eq!(text(&pool, "SELECT current_database()").await?, "Just this");
+    assert_eq!(
+        text(&pool, "SELECT current_user::text").await?,
+        "owner of it"
+    );
+    sqlx::query("ALTER SYSTEM SET work_mem = '1MB'")
+        .execute(&pool)
+        .await?;
+    Ok(())
+}
+
+#[container_test(postgres(args = ["-c", "work_mem=33MB"], env = ["PGDATESTYLE=German"]), migrations = false)]
+async fn arguments_and_environment_reach_the_server(pool: PgPool) -> anyhow::Result<()> {
+    assert_eq!(text(&pool, "SHOW work_mem").await?, "33MB");
+    Ok(())
+}
+
+#[container_test(postgres(user = "app"), migrations = ["CREATE TABLE mine (id int)"])]
+async fn a_user_owns_what_its_migrations_make(pool: PgPool) -> anyhow::Result<()> {
+    assert_eq!(text(&pool, "SELECT current_user::text").await?, "app");
+    let owner = "SELECT tableowner::text FROM pg_tables WHERE tablename = 'mine'";
+    assert_eq!(text(&pool, owner).await?, "app");
+    Ok(())
+}
+
+#[container_test(redis)]
+async fn a_shared_server_refuses_what_reaches_into_other_tests(
+    mut redis: MultiplexedConnection,
+) -> anyhow::Result<()> {
+    let flushed: RedisResult<()> = redis.flushall().await;
+    let error = flushed.unwrap_err();
+    assert!(error.to_string().contains("flushall"), "{error}");
+    Ok(())
+}
+
+#[container_test(redis(isolation = "server", args = ["--maxmemory", "64mb"]))]
+async fn a_server_of_its_own_refuses_nothing(
+    mut redis: MultiplexedConnection,
+) -> anyhow::Result<()> {
+    let () = redis.flushall().await?;
+    let (_, memory): (String, u64) = container_test::redis::cmd("CONFIG")
+        .arg("GET")
+        .arg("maxmemory")
+        .query_async(&mut redis)
+        .await?;
+    assert_eq!(memory, 64 << 20);
+    Ok(())
+}
