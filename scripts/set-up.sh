@@ -92,6 +92,20 @@ ensure_engine() {
     done
 }
 
+# Makes sure of server programs for the local provider.
+ensure_programs() {
+    local directories=(/usr/lib/postgresql/*/bin)
+    if ! command -v postgres >/dev/null && [ ! -x "${directories[-1]}/postgres" ]; then
+        install_packages "local servers" postgresql
+    fi
+    if ! command -v redis-server >/dev/null && ! command -v valkey-server >/dev/null; then
+        install_packages "local servers" redis-server
+    fi
+}
+
+# The name of an image as the engine has it here.
+image_here() { printf '%s\n' "${TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX:+${TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX%/}/}$1"; }
+
 # Provides the images: present, pulled, or stand-ins built from Debian packages.
 ensure_images() {
     local line image missing=()

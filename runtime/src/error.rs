@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use sqlx::postgres::PgDatabaseError;
+
 /// Result of everything that provides for a test.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -65,22 +67,49 @@ impl Error {
         self.0.help.as_deref()
     }
 
-    /// The whole error over several lines: step, chain of causes, notes, help.
+    /// The whole error over several lines: step, chain of causes, notes, help. Of several helps
+    /// the innermost is given: it knows most.
     #[must_use]
     pub fn report(&self) -> String {
         let mut lines = vec![format!("failed to {self}")];
+        let mut help = self.help();
+        let mut notes: Vec<&String> = self.0.notes.iter().collect();
         let mut source = StdError::source(self);
         while let Some(cause) = source {
-            lines.push(format!("  because: {}", indented(&cause.to_string())));
+            let text = if let Some(cause) = cause.downcast_ref::<Self>() {
+                help = cause.help().or(help);
+                notes.splice(0..0, &cause.0.notes);
+                format!("failed to {cause}")
+            } else {
+                described(cause)
+            };
+            // Many errors repeat their cause.
+            if !lines.last().is_some_and(|line| line.contains(&text)) {
+                lines.push(format!("  because: {}", indented(&text)));
+            }
             source = cause.source();
         }
-        for note in &self.0.notes {
+        for note in notes {
             lines.push(format!("  note: {}", indented(note)));
         }
-        if let Some(help) = &self.0.help {
+        if let Some(help) = help {
             lines.push(format!("  help: {}", indented(help)));
         }
         lines.join("\n")
+    }
+}
+
+/// A cause in words; what a PostgreSQL server says comes with its code.
+fn described(cause: &(dyn StdError + 'static)) -> String {
+    let of_server = match cause.downcast_ref::<sqlx::Error>() {
+        Some(error) => error
+            .as_database_error()
+            .and_then(|error| error.try_downcast_ref::<PgDatabaseError>()),
+        None => cause.downcast_ref::<PgDatabaseError>(),
+    };
+    match of_server {
+        Some(error) => format!("{} (SQLSTATE {})", error.message(), error.code()),
+        None => cause.to_string(),
     }
 }
 
@@ -103,5 +132,38 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_gives_the_chain_the_notes_and_the_innermost_help() {
+        let inner = Error::new("create a database")
+            .because("permission denied")
+            .note("the inner note")
+            .with_help("the inner help");
+        let outer = Error::new("use the server")
+            .because(inner)
+            .note("the outer note")
+            .with_help("the outer help");
+        assert_eq!(
+            outer.report(),
+            "failed to use the server\n  \
+               because: failed to create a database\n  \
+               because: permission denied\n  \
+               note: the inner note\n  \
+               note: the outer note\n  \
+               help: the inner help"
+        );
+    }
+
+    #[test]
+    fn a_cause_that_repeats_itself_is_given_once() {
+        let io = std::io::Error::other("refused");
+        let error = Error::new("connect").because(sqlx::Error::Io(io));
+        assert_eq!(error.report().matches("refused").count(), 1);
     }
 }

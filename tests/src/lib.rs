@@ -1,1 +1,13 @@
-//! Tests of container-test on real servers; nothing to use here.
+//! What the suites share: crates scaffolded outside the workspace, real `cargo test` runs on
+//! them, and what such a run leaves on the machine and on the Docker engine.
+
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::expect_used,
+    reason = "a library of tests: what goes wrong fails the test that called"
+)]
+
+pub mod engine;
+pub mod processes;
+pub mod project;
+pub mod run;

@@ -159,7 +159,9 @@ fn finished(step: &str, output: std::io::Result<Output>) -> Result<()> {
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said: Vec<&str> = said.trim().lines().take(5).collect();
+    let said = said.join("\n").trim().to_owned();
     let mut error = Error::new(step).because(if said.is_empty() {
         output.status.to_string()
     } else {

@@ -80,11 +80,17 @@ impl Endpoint {
                 .password(password)
                 .database("postgres")
                 .ssl_mode(PgSslMode::Disable)),
-            Address::Url(url) => PgConnectOptions::from_str(url).map_err(|error| {
-                Error::new("read CONTAINER_TEST_POSTGRES_URL")
-                    .because(error)
-                    .with_help("write `postgres://user:password@host:port/database`")
-            }),
+            Address::Url(url) => {
+                let failed = |cause: BoxError| {
+                    Error::new("read CONTAINER_TEST_POSTGRES_URL")
+                        .because(cause)
+                        .with_help("write `postgres://user:password@host:port/database`")
+                };
+                if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+                    return Err(failed("it is not a URL of PostgreSQL".into()));
+                }
+                PgConnectOptions::from_str(url).map_err(|error| failed(error.into()))
+            }
         }
     }
 }

@@ -1,0 +1,50 @@
+//! Tests that end in every way a test can end; each is run alone.
+
+use std::time::Duration;
+
+use container_test::redis::aio::ConnectionManager;
+use container_test::sqlx::PgPool;
+use container_test::{Database, container_test};
+
+/// Says that the body has been reached.
+fn mark() {
+    std::fs::write(std::env::var_os("MARK").unwrap(), "").unwrap();
+}
+
+#[container_test(postgres, redis)]
+async fn passes(database: Database, _redis: ConnectionManager) -> anyhow::Result<()> {
+    assert_eq!(database.row_count("users").await?, 1);
+    Ok(())
+}
+
+#[container_test(postgres, redis)]
+async fn fails(_pool: PgPool, _redis: ConnectionManager) -> anyhow::Result<()> {
+    anyhow::bail!("the body returned an error")
+}
+
+#[container_test(postgres, redis)]
+async fn panics(_pool: PgPool, _redis: ConnectionManager) {
+    panic!("the body panicked");
+}
+
+#[container_test(postgres, redis, timeout = "1s")]
+async fn times_out(_pool: PgPool, _redis: ConnectionManager) {
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+}
+
+#[container_test(postgres, redis)]
+async fn hangs(_pool: PgPool, _redis: ConnectionManager) {
+    mark();
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+}
+
+#[container_test(postgres, redis)]
+async fn exits(_pool: PgPool, _redis: ConnectionManager) {
+    std::process::exit(1);
+}
+
+/// What a panic does where panics abort; stable Rust builds tests with panics that unwind.
+#[container_test(postgres, redis)]
+async fn aborts(_pool: PgPool, _redis: ConnectionManager) {
+    std::process::abort();
+}

@@ -1,0 +1,5 @@
+CREATE TABLE users (id int PRIMARY KEY);
+INSERT INTO users VALUES (1);
+
+INSERT INTO users VALUES (1);
+INSERT INTO users VALUES (2);

@@ -1,0 +1,4 @@
+-- Tokens; täglich neu.
+CREATE TABLE tokens (id int);
+
+CREATE TABEL sessions (id int);

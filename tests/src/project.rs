@@ -1,0 +1,162 @@
+//! Crates outside the workspace, as a user has them.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::engine::Engine;
+use crate::run::{Run, Runner};
+
+/// A crate outside the workspace; its directory goes when this is dropped.
+#[derive(Debug)]
+pub struct Project {
+    directory: PathBuf,
+    target: PathBuf,
+    /// Held so that two projects of one name do not build over each other.
+    _alone: File,
+}
+
+impl Project {
+    /// Copies `projects/{name}` and makes a crate of it, that depends on container-test by path
+    /// and declares the features. `scratch` is where what is compiled is kept for the next time.
+    #[must_use]
+    pub fn new(name: &str, features: &[&str], scratch: &str) -> Self {
+        let target = Path::new(scratch).join("scaffold");
+        fs::create_dir_all(&target).expect("a target directory");
+        let alone = File::create(target.join(format!("{name}.lock"))).expect("a lock file");
+        alone.lock().expect("a lock");
+        let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+        // The same directory every time, so that nothing unchanged is compiled again.
+        let mut hash = DefaultHasher::new();
+        home.hash(&mut hash);
+        let directory =
+            std::env::temp_dir().join(format!("container-test-{name}-{:08x}", hash.finish() >> 32));
+        // A run that was killed has left its own.
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir(&directory).expect("a directory for the project");
+        let project = Self {
+            directory,
+            target,
+            _alone: alone,
+        };
+        copy(&home.join("projects").join(name), &project.path());
+        let manifest = manifest(name, features, &home.join("../runtime"));
+        fs::write(project.path().join("Cargo.toml"), manifest).expect("a manifest");
+        // The versions that the workspace has, so that nothing is looked up or downloaded.
+        fs::copy(
+            home.join("../Cargo.lock"),
+            project.path().join("Cargo.lock"),
+        )
+        .expect("a lock file of versions");
+        project
+    }
+
+    /// The crate's directory.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.directory.join("crate")
+    }
+
+    /// Compiles what the runner will run.
+    ///
+    /// # Panics
+    ///
+    /// If it does not compile.
+    pub fn build(&self, arguments: &[&str]) {
+        let Output { status, stderr, .. } = self
+            .cargo(&["test", "--no-run"])
+            .args(arguments)
+            .output()
+            .expect("cargo starts");
+        assert!(
+            status.success(),
+            "the project does not compile:\n{}",
+            String::from_utf8_lossy(&stderr)
+        );
+    }
+
+    /// A run of some of its tests.
+    #[must_use]
+    pub fn run<'a>(&'a self, runner: Runner, engine: &'a Engine) -> Run<'a> {
+        Run::new(self, runner, engine, &self.directory)
+    }
+
+    pub(crate) fn cargo(&self, subcommand: &[&str]) -> Command {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command
+            .args(subcommand)
+            .arg("--offline")
+            .current_dir(self.path());
+        // What this suite is run with must not change what it runs.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_this_suite(name)) {
+            command.env_remove(name);
+        }
+        command
+            .env("CARGO_TARGET_DIR", &self.target)
+            .env("RUST_BACKTRACE", "0");
+        command.env("CARGO_TERM_COLOR", "never");
+        // How fast it compiles matters, its debugging does not.
+        command
+            .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
+            .env("CARGO_INCREMENTAL", "0");
+        command
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn is_of_this_suite(name: &OsString) -> bool {
+    const PREFIXES: [&str; 5] = [
+        "NEXTEST",
+        "CONTAINER_TEST_",
+        "RUST_TEST_",
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+    ];
+    let name = name.to_string_lossy();
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn manifest(name: &str, features: &[&str], runtime: &Path) -> String {
+    let features: Vec<String> = features
+        .iter()
+        .map(|feature| format!("{feature} = []"))
+        .collect();
+    format!(
+        "[package]\nname = \"scaffolded-{name}\"\nedition = \"2024\"\n\n\
+         [features]\n{}\n\n\
+         [dev-dependencies]\nanyhow = \"1\"\n\
+         tokio = {{ version = \"1\", default-features = false, features = [\"time\"] }}\n\
+         container-test = {{ path = '{}' }}\n\n\
+         [workspace]\n",
+        features.join("\n"),
+        runtime.display()
+    )
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a directory");
+    for entry in fs::read_dir(from).expect("a directory of sources") {
+        let entry = entry.expect("an entry of a directory");
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            fs::copy(&from, &to).expect("a copy");
+            // As old as the original, so that Cargo takes it for what it has compiled before.
+            let modified = fs::metadata(&from)
+                .and_then(|from| from.modified())
+                .expect("a time of change");
+            let copy = File::options().write(true).open(&to).expect("the copy");
+            copy.set_modified(modified)
+                .expect("a time of change that can be set");
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Runs of `cargo test` and of nextest on a scaffolded crate.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::engine::Engine;
+use crate::processes;
+use crate::project::Project;
+
+/// What runs tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runner {
+    /// `cargo test`
+    CargoTest,
+    /// `cargo nextest run`
+    Nextest,
+}
+
+/// How often is looked whether something has happened.
+const POLL: Duration = Duration::from_millis(50);
+/// Longest time that a run may take.
+const LONGEST: Duration = Duration::from_secs(180);
+
+/// A run as a user of its own, so that it shares no server with anything else that runs on the
+/// engine, and with a directory of its own for temporary files.
+#[derive(Debug)]
+pub struct Run<'a> {
+    command: Command,
+    engine: &'a Engine,
+    user: String,
+    directory: TempDir,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(
+        project: &Project,
+        runner: Runner,
+        engine: &'a Engine,
+        within: &Path,
+    ) -> Self {
+        let directory = tempfile::Builder::new()
+            .prefix("container-test-run-")
+            .tempdir_in(within)
+            .expect("a directory for the run");
+        fs::create_dir(directory.path().join("tmp")).expect("a directory for temporary files");
+        let user = directory
+            .path()
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let mut command = match runner {
+            Runner::CargoTest => project.cargo(&["test", "--no-fail-fast"]),
+            Runner::Nextest => project.cargo(&[
+                "nextest",
+                "run",
+                "--no-fail-fast",
+                "--status-level=all",
+                "--no-input-handler",
+            ]),
+        };
+        command
+            .env("USER", &user)
+            .env("TMPDIR", directory.path().join("tmp"))
+            .env("MARK", directory.path().join("mark"))
+            .env("CONTAINER_TEST_CACHE_DIR", directory.path().join("cache"))
+            .env("CONTAINER_TEST_PROVIDER", "docker");
+        Self {
+            command,
+            engine,
+            user,
+            directory,
+        }
+    }
+
+    /// Further arguments of the runner.
+    #[must_use]
+    pub fn args(mut self, arguments: &[&str]) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// A variable of the run's environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Lets it find the servers of another run.
+    #[must_use]
+    pub fn as_the_user_of(mut self, other: &Finished<'_>) -> Self {
+        self.user.clone_from(&other.user);
+        self.env("USER", &other.user)
+    }
+
+    /// Starts it, in a process group of its own, as a shell does.
+    #[must_use]
+    pub fn start(mut self) -> Running<'a> {
+        let output =
+            File::create(self.directory.path().join("output")).expect("a file for the output");
+        let same = output.try_clone().expect("the same file");
+        let child = self
+            .command
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(same)
+            .spawn()
+            .expect("cargo starts");
+        Running {
+            child,
+            engine: self.engine,
+            user: self.user,
+            directory: self.directory,
+        }
+    }
+
+    /// Starts it and waits for its end.
+    #[must_use]
+    pub fn finish(self) -> Finished<'a> {
+        self.start().finish()
+    }
+}
+
+/// A run that has started.
+#[derive(Debug)]
+pub struct Running<'a> {
+    child: Child,
+    engine: &'a Engine,
+    user: String,
+    directory: TempDir,
+}
+
+impl<'a> Running<'a> {
+    /// Waits until a test is in the middle of its body, and says so by making the file `MARK`.
+    ///
+    /// # Errors
+    ///
+    /// If the run ends before.
+    pub fn wait_for_mark(&mut self) -> Result<(), String> {
+        let mark = self.directory.path().join("mark");
+        self.wait_until(POLL, "a test came to its body", |_| mark.exists())
+    }
+
+    /// Waits until the engine says that it did this to a container of the run.
+    ///
+    /// # Errors
+    ///
+    /// If the run ends before.
+    pub fn wait_for_container(&mut self, action: &str) -> Result<(), String> {
+        let what = format!("a container had the event {action}");
+        self.wait_until(Duration::from_millis(1), &what, |run| {
+            run.engine.has_happened(&run.user, action)
+        })
+    }
+
+    fn wait_until(
+        &mut self,
+        poll: Duration,
+        what: &str,
+        happened: impl Fn(&Self) -> bool,
+    ) -> Result<(), String> {
+        let since = Instant::now();
+        while !happened(self) {
+            let ended = self
+                .child
+                .try_wait()
+                .expect("the state of a child")
+                .is_some();
+            if ended || since.elapsed() > LONGEST {
+                self.kill();
+                let _ = self.child.wait();
+                return Err(format!("the run ended before {what}:\n{}", self.output()));
+            }
+            sleep(poll);
+        }
+        Ok(())
+    }
+
+    /// What Ctrl-C does: SIGINT to the whole process group.
+    pub fn interrupt(&self) {
+        processes::signal("INT", &[format!("-{}", self.child.id())]);
+    }
+
+    /// SIGKILL to the runner and to the tests, all at once.
+    pub fn kill(&self) {
+        let processes = processes::with_variable("USER", &self.user);
+        let ids: Vec<String> = processes
+            .iter()
+            .map(|process| process.id.to_string())
+            .collect();
+        processes::signal("KILL", &ids);
+    }
+
+    /// Waits for its end.
+    #[must_use]
+    pub fn finish(mut self) -> Finished<'a> {
+        let since = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("the state of a child") {
+                break status;
+            }
+            if since.elapsed() > LONGEST {
+                self.kill();
+                panic!("the run takes longer than {LONGEST:?}:\n{}", self.output());
+            }
+            sleep(POLL);
+        };
+        let output = self.output();
+        Finished {
+            status,
+            output,
+            ended: Instant::now(),
+            engine: self.engine,
+            user: self.user,
+            directory: self.directory,
+        }
+    }
+
+    fn output(&self) -> String {
+        let bytes = fs::read(self.directory.path().join("output")).expect("the run's output");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// A run that has ended.
+#[derive(Debug)]
+pub struct Finished<'a> {
+    /// How the runner ended.
+    pub status: ExitStatus,
+    /// What the runner and the tests wrote.
+    pub output: String,
+    ended: Instant,
+    engine: &'a Engine,
+    user: String,
+    directory: TempDir,
+}
+
+impl Finished<'_> {
+    /// How many servers of a service the engine created for the run.
+    #[must_use]
+    pub fn servers(&self, service: &str) -> usize {
+        self.engine
+            .created(&self.user)
+            .get(service)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// What a test wrote under libtest, until the next one's part begins.
+    #[must_use]
+    pub fn said_by(&self, test: &str) -> &str {
+        let head = format!("---- {test} stdout ----\n");
+        let Some(start) = self.output.find(&head).map(|at| at + head.len()) else {
+            return "";
+        };
+        let rest = &self.output[start..];
+        let end = rest
+            .find("\n---- ")
+            .or_else(|| rest.find("\n\nfailures:"))
+            .unwrap_or(rest.len());
+        &rest[..end]
+    }
+
+    /// Waits until nothing is left of the run, and says how long after its end that was.
+    ///
+    /// # Errors
+    ///
+    /// What is left when the time is over.
+    pub fn gone_within(&self, limit: Duration) -> Result<Duration, String> {
+        loop {
+            // Looking at all processes costs more than asking the engine.
+            let gone = self.engine.left(&self.user).is_empty() && self.left().is_empty();
+            let after = self.ended.elapsed();
+            if gone && after <= limit {
+                return Ok(after);
+            } else if after > limit {
+                let left = self.left().join("\n  ");
+                return Err(format!(
+                    "{after:.1?} after the end there is still:\n  {left}"
+                ));
+            }
+            sleep(POLL * 5);
+        }
+    }
+
+    /// Containers, volumes, processes and files of the run that exist now.
+    #[must_use]
+    pub fn left(&self) -> Vec<String> {
+        let mut left = self.engine.left(&self.user);
+        let inherited = processes::with_variable("USER", &self.user);
+        let contained = processes::in_containers(&self.engine.containers(&self.user));
+        let processes = inherited.into_iter().chain(contained);
+        left.extend(
+            processes.map(|process| format!("process {}: {}", process.id, process.command)),
+        );
+        let files = fs::read_dir(self.directory.path().join("tmp"))
+            .expect("the directory for temporary files");
+        left.extend(
+            files
+                .flatten()
+                .map(|file| format!("file {}", file.path().display())),
+        );
+        left
+    }
+}
