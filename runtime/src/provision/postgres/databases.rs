@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::{AssertSqlSafe, Executor, Row};
 
 use super::server::code;
 use super::{Claim, Request, Server, template};
-use crate::sql::quoted;
+use crate::sql::{literal, quoted};
 use crate::{Error, Result, background, report};
 
 /// Clones kept ready per template.
@@ -52,22 +52,30 @@ pub(super) async fn claim(server: &Arc<Server>, request: &Arc<Request>) -> Resul
     .await
 }
 
+/// Claims a clone that is ready; gives its name, and when its statistics were set to zero.
 async fn claim_ready(
     server: &Arc<Server>,
     template: &str,
     request: &Request,
 ) -> Result<Option<(String, Option<String>)>> {
-    let (claimed, left, stats_reset): (Option<String>, i64, Option<String>) =
-        sqlx::query_as("SELECT * FROM claim_ready($1, $2, $3)")
-            .bind(template)
-            .bind(server.facts.number)
-            .bind(&request.test)
-            .fetch_one(&mut *server.lease.lock().await)
-            .await
-            .map_err(|error| Error::new("claim a database").because(error))?;
+    let failed = |error: sqlx::Error| Error::new("claim a database").because(error);
+    // In one message, and so in one round trip: a process may well run but one test.
+    let claim = format!(
+        "SELECT * FROM claim_ready({}, {}, {})",
+        literal(template),
+        server.facts.number,
+        literal(&request.test)
+    );
+    let row = sqlx::raw_sql(AssertSqlSafe(claim))
+        .fetch_one(&mut *server.lease.lock().await)
+        .await
+        .map_err(failed)?;
+    let claimed: Option<String> = row.try_get("claimed").map_err(failed)?;
+    let left: i64 = row.try_get("ready_left").map_err(failed)?;
     if claimed.is_some() && left < READY {
         top_up(server, template.to_owned());
     }
+    let stats_reset = row.try_get("stats_reset").map_err(failed)?;
     Ok(claimed.map(|name| (name, stats_reset)))
 }
 

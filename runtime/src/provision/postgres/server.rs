@@ -210,7 +210,7 @@ async fn create_registry(connection: &mut PgConnection) -> Result<(), BoxError> 
 }
 
 async fn take_lease(connection: &mut PgConnection) -> Result<Facts, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM take_lease()")
+    let row = sqlx::raw_sql("SELECT * FROM take_lease()")
         .fetch_one(connection)
         .await?;
     Ok(Facts {
