@@ -120,10 +120,10 @@ const MISTAKES: [Mistake; 12] = [
     (
         "port_that_never_answers",
         &[
-            "failed to connect to 127.0.0.1:",
-            "it did not answer within 6s",
+            "failed to connect to the docker container container-test-postgres-",
+            "it did not answer within 8s",
             "its last log lines:",
-            "database system is ready to accept connections",
+            "listening on IPv4 address \"127.0.0.1\"",
             "help: see in its log what it waits for and where it listens",
         ],
     ),

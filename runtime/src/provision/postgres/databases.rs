@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::{AssertSqlSafe, Executor, Row};
+use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
 use super::server::code;
 use super::{Claim, Request, Server, template};
 use crate::sql::{literal, quoted};
 use crate::{Error, Result, background, report};
 
-/// Clones kept ready per template.
+/// Clones kept ready per template once one was missing.
 const READY: i64 = 4;
 
 /// How long tests wait for a place on a server whose connections are all in use.
@@ -45,6 +45,7 @@ pub(super) async fn claim(server: &Arc<Server>, request: &Arc<Request>) -> Resul
             database,
             template,
             user,
+            ahead,
             recycle,
             stats_reset,
         })
@@ -72,7 +73,8 @@ async fn claim_ready(
         .map_err(failed)?;
     let claimed: Option<String> = row.try_get("claimed").map_err(failed)?;
     let left: i64 = row.try_get("ready_left").map_err(failed)?;
-    if claimed.is_some() && left < READY {
+    // Recycled databases come back: as long as one is left, there are enough.
+    if claimed.is_some() && left == 0 {
         top_up(server, template.to_owned());
     }
     let stats_reset = row.try_get("stats_reset").map_err(failed)?;
@@ -118,24 +120,31 @@ async fn make_clone(server: &Arc<Server>, template: &str, request: &Request) -> 
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
-    if let Err(error) = create(server, &name, template).await {
+    let mut connection = server.work.acquire().await.map_err(failed)?;
+    if let Err(error) = create(server, &mut connection, &name, template).await {
         // The claim without a database would only be in the way.
-        let _ = forget_database(server, &name).await;
+        let _ = forget(&mut connection, &name).await;
         return Err(failed(error));
     }
     Ok(name)
 }
 
 /// Makes clones ahead, in the background, until enough are ready.
-fn top_up(server: &Arc<Server>, template: String) {
+pub(super) fn top_up(server: &Arc<Server>, template: String) {
     let server = Arc::clone(server);
     background::start_task(async move {
         let Ok(_alone) = server.topping_up.try_lock() else {
             return;
         };
+        let Ok(mut connection) = server.work.acquire().await else {
+            return;
+        };
         // Clones ahead save time; without them tests make their own.
-        while let Ok(Some(name)) = next_clone(&server, &template).await {
-            if create(&server, &name, &template).await.is_err() {
+        while let Ok(Some(name)) = next_clone(&mut connection, &template).await {
+            if create(&server, &mut connection, &name, &template)
+                .await
+                .is_err()
+            {
                 break;
             }
         }
@@ -143,19 +152,27 @@ fn top_up(server: &Arc<Server>, template: String) {
 }
 
 /// The name of the next clone to make ahead, if one is needed.
-async fn next_clone(server: &Server, template: &str) -> Result<Option<String>, sqlx::Error> {
+async fn next_clone(
+    connection: &mut PgConnection,
+    template: &str,
+) -> Result<Option<String>, sqlx::Error> {
     sqlx::query_scalar(
         "SELECT $1 || '_' || nextval('clone_number') WHERE (SELECT count(*) FROM ready($1)) < $2",
     )
     .bind(template)
     .bind(READY)
-    .fetch_optional(&server.work)
+    .fetch_optional(connection)
     .await
 }
 
 /// Creates a clone. Copying files is faster than writing them through the log for a server that
 /// does not wait for its disk, and much slower for one that does.
-async fn create(server: &Server, name: &str, template: &str) -> Result<(), sqlx::Error> {
+async fn create(
+    server: &Server,
+    connection: &mut PgConnection,
+    name: &str,
+    template: &str,
+) -> Result<(), sqlx::Error> {
     let strategy = match (server.facts.version_number >= 150_000, server.facts.durable) {
         (false, _) => "",
         (true, true) => " STRATEGY WAL_LOG",
@@ -166,7 +183,7 @@ async fn create(server: &Server, name: &str, template: &str) -> Result<(), sqlx:
         quoted(name),
         quoted(template)
     );
-    let mut last = server.work.execute(AssertSqlSafe(statement.clone())).await;
+    let mut last = connection.execute(AssertSqlSafe(statement.clone())).await;
     for _ in 0..20 {
         // 55006: somebody is in the template, such as a worker of an extension, for a moment.
         match &last {
@@ -174,32 +191,32 @@ async fn create(server: &Server, name: &str, template: &str) -> Result<(), sqlx:
             _ => break,
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
-        last = server.work.execute(AssertSqlSafe(statement.clone())).await;
+        last = connection.execute(AssertSqlSafe(statement.clone())).await;
     }
     last.map(|_| ())
 }
 
 /// Drops a database that is claimed.
 pub(super) async fn drop_database(server: &Server, name: &str) -> Result<(), sqlx::Error> {
+    let mut connection = server.work.acquire().await?;
+    let drop = format!("DROP DATABASE IF EXISTS {}", quoted(name));
     // A session that has not ended yet is in the way; to end it by force takes longer.
-    let dropped = server
-        .work
-        .execute(AssertSqlSafe(format!(
-            "DROP DATABASE IF EXISTS {}",
-            quoted(name)
-        )))
-        .await;
-    if dropped.is_err() {
-        let force = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
-        server.work.execute(AssertSqlSafe(force)).await?;
+    if connection
+        .execute(AssertSqlSafe(drop.clone()))
+        .await
+        .is_err()
+    {
+        connection
+            .execute(AssertSqlSafe(format!("{drop} WITH (FORCE)")))
+            .await?;
     }
-    forget_database(server, name).await
+    forget(&mut connection, name).await
 }
 
-async fn forget_database(server: &Server, name: &str) -> Result<(), sqlx::Error> {
+async fn forget(connection: &mut PgConnection, name: &str) -> Result<(), sqlx::Error> {
     sqlx::query("SELECT dropped($1)")
         .bind(name)
-        .execute(&server.work)
+        .execute(connection)
         .await?;
     Ok(())
 }

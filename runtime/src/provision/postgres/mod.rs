@@ -40,6 +40,8 @@ pub(crate) struct Claim {
     database: String,
     template: String,
     user: String,
+    /// Whether clones are made ahead of tests like this.
+    ahead: bool,
     recycle: bool,
     /// When the counters of its statistics were set to zero, if ever.
     stats_reset: Option<String>,
@@ -150,6 +152,9 @@ impl Claim {
         let work = async move {
             // What is left is dropped by whoever comes next, or goes with the server.
             let _ = databases::drop_database(&self.server, &self.database).await;
+            if self.ahead {
+                databases::top_up(&self.server, self.template);
+            }
         };
         if wait {
             background::wait(work);

@@ -40,7 +40,7 @@ async fn image_that_cannot_be_had() {}
 #[container_test(postgres(args = ["-c", "no_such_setting=1"]))]
 async fn server_that_exits_at_start() {}
 
-#[container_test(postgres(args = ["-c", "listen_addresses=127.0.0.1"], startup_timeout = "6s"))]
+#[container_test(postgres(args = ["-c", "listen_addresses=127.0.0.1"], startup_timeout = "8s"))]
 async fn port_that_never_answers() {}
 
 #[container_test(postgres)]
