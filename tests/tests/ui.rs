@@ -6,6 +6,9 @@
 //! `UI=overwrite cargo test -p container-test-tests --test ui` writes the expected messages anew;
 //! read what it wrote.
 
+// A test's helpers fail with it.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
