@@ -63,3 +63,38 @@ async fn a_server_of_its_own_refuses_nothing(
     assert_eq!(memory, 64 << 20);
     Ok(())
 }
+
+/// What a process leaves that is killed between creating a container and starting it: the engine
+/// removes by itself only what has run.
+#[test]
+fn a_container_that_was_never_started_goes_with_the_next_start() {
+    use std::process::Command;
+
+    if std::env::var("CONTAINER_TEST_PROVIDER").as_deref() == Ok("local") {
+        eprintln!("not on local servers: there are no containers");
+        return;
+    }
+    let docker = |arguments: &[&str]| {
+        let output = Command::new("docker").args(arguments).output().unwrap();
+        assert!(output.status.success(), "docker {arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let prefix = std::env::var("TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX").unwrap_or_default();
+    let image = format!(
+        "{prefix}{}redis:8-alpine",
+        if prefix.is_empty() { "" } else { "/" }
+    );
+    let left = docker(&["create", "--label", "container-test.service=redis", &image]);
+    // It may be about to be started for as long as it is young.
+    std::thread::sleep(std::time::Duration::from_secs(61));
+    a_server_of_its_own_refuses_nothing();
+    let found = docker(&[
+        "ps",
+        "--all",
+        "--quiet",
+        "--no-trunc",
+        "--filter",
+        &format!("id={left}"),
+    ]);
+    assert_eq!(found, "");
+}

@@ -2,11 +2,15 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error as EngineError;
 use testcontainers::bollard::models::{
     ContainerStateStatusEnum, HostConfig, ImageConfig, PortBinding,
+};
+use testcontainers::bollard::query_parameters::{
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
 };
 use testcontainers::core::error::ClientError;
 use testcontainers::core::{ContainerPort, IntoContainerPort, WaitFor};
@@ -23,8 +27,45 @@ pub(super) const PASSWORD_LABEL: &str = "container-test.password";
 const SERVICE_LABEL: &str = "container-test.service";
 /// Whose container it is, for people and for whoever counts.
 const USER_LABEL: &str = "container-test.user";
+/// Age from which a container that was never started is somebody's who died before starting it.
+const NEVER_STARTED: Duration = Duration::from_secs(60);
+
+/// Removes containers of ours that were created but never started: the engine removes only what
+/// has run, and their creators are gone.
+async fn sweep(engine: &Docker) {
+    let filters = HashMap::from([
+        ("label".to_owned(), vec![SERVICE_LABEL.to_owned()]),
+        ("status".to_owned(), vec!["created".to_owned()]),
+    ]);
+    let options = ListContainersOptionsBuilder::new()
+        .all(true)
+        .filters(&filters)
+        .build();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    for left in engine
+        .list_containers(Some(options))
+        .await
+        .unwrap_or_default()
+    {
+        let created = u64::try_from(left.created.unwrap_or(i64::MAX)).unwrap_or_default();
+        if let Some(id) = left.id
+            && now.saturating_sub(Duration::from_secs(created)) > NEVER_STARTED
+        {
+            let options = RemoveContainerOptionsBuilder::new()
+                .force(true)
+                .v(true)
+                .build();
+            // Somebody else may be sweeping, too.
+            let _ = engine.remove_container(&id, Some(options)).await;
+        }
+    }
+}
+
 /// Creates and starts the container, unless somebody else is faster.
 pub(super) async fn create(container: &Container, wanted: &Wanted, idle: Duration) -> Result<()> {
+    sweep(&container.engine().await?).await;
     let image = Reference::parse(&full_name(&wanted.image));
     let original = image_config(&container.engine().await?, &image).await?;
     match wanted.service {

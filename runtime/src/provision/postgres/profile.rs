@@ -19,9 +19,10 @@ pub(super) struct Table {
     pub(super) oid: i64,
     /// Quoted, with its schema.
     pub(super) name: String,
-    /// It has never held a row.
-    pub(super) empty: bool,
-    /// Deleting its rows does just that: it has no rules, and no triggers that always fire.
+    /// Its size: with no pages it holds no row, not even a dead one.
+    pub(super) pages: i64,
+    /// Deleting its rows does just that, and leaves no trace: it has no rules, no triggers that
+    /// always fire, and was vacuumed.
     pub(super) plain: bool,
 }
 
@@ -32,15 +33,26 @@ pub(super) struct Sequence {
     pub(super) is_called: bool,
 }
 
+/// Removes dead rows, and pages at the end that hold none.
+pub(super) const VACUUM: &str = "VACUUM (INDEX_CLEANUP ON, TRUNCATE ON)";
+
 const TABLES: &str = "
     SELECT c.oid::bigint AS oid,
            quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name,
-           pg_relation_size(c.oid) = 0 AS empty,
-           NOT c.relhasrules AND NOT EXISTS (
-               SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgenabled IN ('A', 'R')) AS plain
+           pg_relation_size(c.oid) / current_setting('block_size')::bigint AS pages,
+           pg_stat_get_vacuum_count(c.oid) > 0 AND NOT c.relhasrules AND NOT EXISTS (
+               SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgenabled IN ('A', 'R')) AS plain,
+           pg_stat_get_dead_tuples(c.oid) > 0 AS gaps
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
     ORDER BY c.oid";
+
+/// The server logs sequences some numbers ahead, and shows by how many: a sequence that is put
+/// back is ahead by none.
+const SETTLE: &str = "
+    SELECT format('SELECT setval(%s::oid::regclass, last_value, is_called) FROM %I.%I', c.oid, n.nspname, c.relname)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'S'";
 
 const SEQUENCES: &str = "
     SELECT c.oid::bigint AS oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name
@@ -54,6 +66,12 @@ impl Profile {
         sqlx::raw_sql("RESET ALL; SET SESSION AUTHORIZATION DEFAULT")
             .execute(&mut *connection)
             .await?;
+        let can_tidy: bool = sqlx::query_scalar("SELECT current_setting('is_superuser') = 'on'")
+            .fetch_one(&mut *connection)
+            .await?;
+        if can_tidy {
+            tidy(connection).await?;
+        }
         let horizon: String = sqlx::query_scalar("SELECT (txid_current() + 1)::text")
             .fetch_one(&mut *connection)
             .await?;
@@ -64,7 +82,7 @@ impl Profile {
             .map(|row| Table {
                 oid: row.get("oid"),
                 name: row.get("name"),
-                empty: row.get("empty"),
+                pages: row.get("pages"),
                 plain: row.get("plain"),
             })
             .collect();
@@ -98,6 +116,11 @@ impl Profile {
         })
     }
 
+    /// The tables that hold no rows.
+    pub(super) fn empty(&self) -> impl Iterator<Item = &Table> {
+        self.tables.iter().filter(|table| table.pages == 0)
+    }
+
     /// For the registry.
     pub(super) fn to_text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
@@ -124,4 +147,34 @@ impl Profile {
             literal(&oid.to_string())
         ))
     }
+}
+
+/// Brings tables and sequences into the state that putting them back gives: rows without gaps in
+/// between, in the order in which they lie, and new rows after them.
+async fn tidy(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql("SELECT pg_stat_force_next_flush()")
+        .execute(&mut *connection)
+        .await?;
+    let tables = sqlx::raw_sql(TABLES).fetch_all(&mut *connection).await?;
+    for full in [true, false] {
+        let names: Vec<&str> = tables
+            .iter()
+            .filter(|row| !full || (row.get("gaps") && row.get::<i64, _>("pages") > 0))
+            .map(|row| row.get("name"))
+            .collect();
+        for name in names {
+            let vacuum = if full { "VACUUM FULL" } else { VACUUM };
+            // A table that cannot be vacuumed is just not put back.
+            let _ = sqlx::raw_sql(AssertSqlSafe(format!("{vacuum} {name}")))
+                .execute(&mut *connection)
+                .await;
+        }
+    }
+    for row in sqlx::raw_sql(SETTLE).fetch_all(&mut *connection).await? {
+        let settle: String = row.get(0);
+        sqlx::raw_sql(AssertSqlSafe(settle))
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
 }
