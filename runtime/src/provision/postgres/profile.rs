@@ -1,6 +1,9 @@
 //! What recycling needs to know of a template: which tables hold rows, where sequences stand.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use crate::sql::literal;
@@ -17,6 +20,8 @@ pub(super) struct Profile {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Table {
     pub(super) oid: i64,
+    /// The table of its values out of line, or 0.
+    pub(super) toast: i64,
     /// Quoted, with its schema.
     pub(super) name: String,
     /// Its size: with no pages it holds no row, not even a dead one.
@@ -33,19 +38,29 @@ pub(super) struct Sequence {
     pub(super) is_called: bool,
 }
 
-/// Removes dead rows, and pages at the end that hold none.
-pub(super) const VACUUM: &str = "VACUUM (INDEX_CLEANUP ON, TRUNCATE ON)";
+/// How to remove dead rows, and pages at the end that hold none.
+pub(super) const VACUUM: &str = "INDEX_CLEANUP ON, TRUNCATE ON";
 
 const TABLES: &str = "
-    SELECT c.oid::bigint AS oid,
+    SELECT c.oid::bigint AS oid, c.reltoastrelid::bigint AS toast,
            quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name,
            pg_relation_size(c.oid) / current_setting('block_size')::bigint AS pages,
            pg_stat_get_vacuum_count(c.oid) > 0 AND NOT c.relhasrules AND NOT EXISTS (
                SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgenabled IN ('A', 'R')) AS plain,
-           pg_stat_get_dead_tuples(c.oid) > 0 AS gaps
+           pg_relation_size(c.oid) > 0 AND (
+               pg_stat_get_dead_tuples(c.oid) > 0 OR pg_relation_size(c.oid) < 1024 * 1024) AS rewrite
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
     ORDER BY c.oid";
+
+/// Tables that were vacuumed in vain.
+const UNSETTLED: &str = "
+    SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+        AND EXISTS (
+            SELECT FROM pg_class r WHERE r.oid IN (c.oid, c.reltoastrelid)
+                AND (r.relallvisible < r.relpages OR pg_stat_get_dead_tuples(r.oid) > 0))";
 
 /// The server logs sequences some numbers ahead, and shows by how many: a sequence that is put
 /// back is ahead by none.
@@ -81,6 +96,7 @@ impl Profile {
             .iter()
             .map(|row| Table {
                 oid: row.get("oid"),
+                toast: row.get("toast"),
                 name: row.get("name"),
                 pages: row.get("pages"),
                 plain: row.get("plain"),
@@ -152,23 +168,31 @@ impl Profile {
 /// Brings tables and sequences into the state that putting them back gives: rows without gaps in
 /// between, in the order in which they lie, and new rows after them.
 async fn tidy(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql("SELECT pg_stat_force_next_flush()")
-        .execute(&mut *connection)
-        .await?;
+    for statement in [
+        // What is not on disk for sure is not marked as visible to all, which the planner sees.
+        "SET synchronous_commit = on",
+        "SELECT pg_logical_emit_message(true, '', ''), pg_stat_force_next_flush()",
+    ] {
+        sqlx::raw_sql(statement).execute(&mut *connection).await?;
+    }
     let tables = sqlx::raw_sql(TABLES).fetch_all(&mut *connection).await?;
-    for full in [true, false] {
-        let names: Vec<&str> = tables
-            .iter()
-            .filter(|row| !full || (row.get("gaps") && row.get::<i64, _>("pages") > 0))
-            .map(|row| row.get("name"))
-            .collect();
-        for name in names {
-            let vacuum = if full { "VACUUM FULL" } else { VACUUM };
-            // A table that cannot be vacuumed is just not put back.
-            let _ = sqlx::raw_sql(AssertSqlSafe(format!("{vacuum} {name}")))
-                .execute(&mut *connection)
-                .await;
+    let names = |chosen: fn(&PgRow) -> bool| -> Vec<String> {
+        let chosen = tables.iter().filter(|row| chosen(row));
+        chosen.map(|row| row.get("name")).collect()
+    };
+    // To rewrite a table closes gaps without changing the order, and counts in indexes what
+    // vacuuming will count there; large tables that were just filled are worth less trouble.
+    vacuum(connection, "FULL", &names(|row| row.get("rewrite"))).await;
+    vacuum(connection, VACUUM, &names(|_| true)).await;
+    // A session that just starts, be it elsewhere, keeps rows from being visible to all.
+    for _ in 0..50 {
+        let unsettled = sqlx::raw_sql(UNSETTLED).fetch_all(&mut *connection).await?;
+        let unsettled: Vec<String> = unsettled.iter().map(|row| row.get("name")).collect();
+        if unsettled.is_empty() {
+            break;
         }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        vacuum(connection, VACUUM, &unsettled).await;
     }
     for row in sqlx::raw_sql(SETTLE).fetch_all(&mut *connection).await? {
         let settle: String = row.get(0);
@@ -177,4 +201,13 @@ async fn tidy(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
             .await?;
     }
     Ok(())
+}
+
+async fn vacuum(connection: &mut PgConnection, options: &str, names: &[String]) {
+    for name in names {
+        // A table that cannot be vacuumed is just not put back.
+        let _ = sqlx::raw_sql(AssertSqlSafe(format!("VACUUM ({options}) {name}")))
+            .execute(&mut *connection)
+            .await;
+    }
 }

@@ -15,6 +15,7 @@
 //! while its session has `track_counts` off, unless it leaves it off on the last connection; and
 //! locks on rows, which stay in their system column `xmax`.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,15 @@ use crate::{Error, background};
 /// How long all of it may take: a database that takes longer is dropped.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long connections that the test has used may take to come back.
+const PATIENCE_WITH_TEST: Duration = Duration::from_millis(100);
+
+/// How long to wait for what takes a moment.
+const MOMENT: Duration = Duration::from_millis(2);
+
+/// How often it is tried to remove what was deleted.
+const ATTEMPTS: usize = 10;
+
 /// Pages by which a table may have grown before its database is dropped rather than recycled:
 /// what is emptied leaves its indexes as large as they are, and more work than a new clone.
 const PAGES: i64 = 8;
@@ -41,44 +51,32 @@ const RESET_SESSION: &str = "
     SET SESSION AUTHORIZATION DEFAULT;
     RESET ALL;
     UNLISTEN *;
+    SELECT oid::bigint AS oid, pg_stat_get_db_stat_reset_time(oid)::text AS reset,
+           pg_stat_get_db_numbackends(oid) AS sessions
+    FROM pg_database WHERE datname = current_database();
     SELECT pg_stat_force_next_flush()";
 
-/// What was written since the counters were at zero, a row each.
+/// What was written since the counters were at zero, a row each. The size of a table is that of
+/// its file: to ask for it by `pg_relation_size` would open every table.
 const EVIDENCE: &str = "
-    WITH relation AS (
-        SELECT c.oid, c.relkind,
-               c.relnamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace) AS system,
-               pg_stat_get_tuples_inserted(c.oid) AS inserted,
-               pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid) AS changed,
-               pg_stat_get_vacuum_count(c.oid) + pg_stat_get_analyze_count(c.oid)
-                   + pg_stat_get_autovacuum_count(c.oid) + pg_stat_get_autoanalyze_count(c.oid) AS maintained
-        FROM pg_class c
-        WHERE c.relkind IN ('r', 'm') AND NOT c.relisshared AND c.relnamespace <> 'pg_toast'::regnamespace
-    )
-    SELECT CASE WHEN system THEN 'catalog' WHEN relkind = 'm' OR maintained > 0 THEN 'other' ELSE 'table' END AS kind,
-           oid::bigint, changed,
-           CASE WHEN NOT system THEN pg_relation_size(oid) / current_setting('block_size')::bigint ELSE 0 END AS pages
-    FROM relation
-    WHERE inserted + changed + maintained > 0
-       OR (NOT system AND relkind = 'r' AND oid = ANY ($empty) AND pg_relation_size(oid) > 0)
+    SELECT oid::bigint, relkind::text AS kind, changed, maintained, pages,
+           pg_stat_get_tuples_inserted(reltoastrelid) > 0 AS toasted
+    FROM (
+        SELECT oid, relkind, reltoastrelid,
+               pg_stat_get_tuples_inserted(oid) AS inserted,
+               pg_stat_get_tuples_updated(oid) + pg_stat_get_tuples_deleted(oid) AS changed,
+               pg_stat_get_vacuum_count(oid) + pg_stat_get_analyze_count(oid)
+                   + pg_stat_get_autovacuum_count(oid) + pg_stat_get_autoanalyze_count(oid) AS maintained,
+               CASE WHEN oid = ANY ($tables) THEN
+                   (pg_stat_file(pg_relation_filepath(oid))).size / current_setting('block_size')::bigint
+               END AS pages
+        FROM pg_class
+        WHERE relkind IN ('r', 'm') AND NOT relisshared AND relnamespace <> 99 -- pg_toast
+    ) relation
+    WHERE inserted + changed + maintained > 0 OR (pages > 0 AND oid = ANY ($empty))
     UNION ALL
-    SELECT 'sequence', c.oid::bigint, 0, 0 FROM pg_class c
-    WHERE c.relkind = 'S' AND pg_stat_get_blocks_fetched(c.oid) > 0
-    UNION ALL
-    SELECT 'session', pid, 0, 0 FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid()
-    UNION ALL
-    SELECT 'other', 0, 0, 0 FROM pg_database d
-    WHERE d.datname = current_database() AND (
-        d.datacl IS NOT NULL OR d.datconnlimit <> -1 OR d.datistemplate OR NOT d.datallowconn
-        OR d.datdba <> 'postgres'::regrole
-        OR pg_stat_get_db_stat_reset_time(d.oid)::text IS DISTINCT FROM $reset
-        OR EXISTS (SELECT FROM pg_db_role_setting s WHERE s.setdatabase = d.oid)
-        OR EXISTS (SELECT FROM pg_shdescription s WHERE s.classoid = 'pg_database'::regclass AND s.objoid = d.oid)
-        OR EXISTS (SELECT FROM pg_shseclabel s WHERE s.classoid = 'pg_database'::regclass AND s.objoid = d.oid)
-        OR EXISTS (SELECT FROM pg_subscription s WHERE s.subdbid = d.oid)
-        OR EXISTS (SELECT FROM pg_prepared_xacts p WHERE p.database = d.datname)
-        OR EXISTS (SELECT FROM pg_replication_slots s WHERE s.database = d.datname))";
+    SELECT oid::bigint, 'S', 0, 0, 0, false FROM pg_class
+    WHERE relkind = 'S' AND pg_stat_get_blocks_fetched(oid) > 0";
 
 /// Ends the test's use of its database, and recycles it if that can be done with proof.
 pub(super) async fn finish(claim: &Claim, pool: Option<&PgPool>) -> Finished {
@@ -99,7 +97,11 @@ async fn try_recycle(claim: &Claim, pool: Option<&PgPool>) -> Result<bool, sqlx:
     let Some(mut connection) = last_connection(claim, pool).await? else {
         return Ok(false);
     };
-    let recycled = recycle(&mut connection, &profile, claim.stats_reset.as_deref()).await;
+    let (stats_reset, version) = (
+        claim.stats_reset.as_deref(),
+        claim.server.facts.version_number,
+    );
+    let recycled = recycle(&mut connection, &profile, stats_reset, version).await;
     // Its backend ends by itself; nobody needs to wait for that.
     connection.close_hard().await?;
     match recycled? {
@@ -141,28 +143,30 @@ async fn last_connection(
     claim: &Claim,
     pool: Option<&PgPool>,
 ) -> Result<Option<PgConnection>, sqlx::Error> {
-    const MOMENT: Duration = Duration::from_millis(100);
     let Some(pool) = pool.filter(|pool| pool.size() > 0 && !pool.is_closed()) else {
         return claim.options().connect().await.map(Some);
     };
     // Connections that the test has just let go of come back once the server has answered.
-    let come_back = async {
-        while pool.num_idle() < pool.size() as usize {
-            tokio::task::yield_now().await;
+    let all_back = async {
+        for round in 0.. {
+            if pool.num_idle() >= pool.size() as usize {
+                break;
+            }
+            if round < 100 {
+                tokio::task::yield_now().await;
+            } else {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
         }
+        let connection = pool.acquire().await.map(PoolConnection::<Postgres>::detach);
+        pool.close().await;
+        connection
     };
-    // A test that holds on to a connection is found out below.
-    let _ = tokio::time::timeout(MOMENT / 10, come_back).await;
-    let idle = tokio::time::timeout(MOMENT, pool.acquire()).await;
-    let Ok(Ok(connection)) = idle else {
-        return Ok(None);
-    };
-    let connection: PgConnection = PoolConnection::<Postgres>::detach(connection);
-    // It waits for connections that the test still holds: those may yet write.
-    match tokio::time::timeout(MOMENT, pool.close()).await {
-        Ok(()) => Ok(Some(connection)),
-        Err(_) => Ok(None),
-    }
+    // Connections that the test still holds may yet write.
+    tokio::time::timeout(PATIENCE_WITH_TEST, all_back)
+        .await
+        .ok()
+        .transpose()
 }
 
 /// Gives when the counters were set to zero, once the database equals its template.
@@ -170,148 +174,206 @@ async fn recycle(
     connection: &mut PgConnection,
     profile: &Profile,
     stats_reset: Option<&str>,
+    version: i32,
 ) -> Result<Option<Option<String>>, sqlx::Error> {
     let rows = sqlx::raw_sql(RESET_SESSION)
         .fetch_all(&mut *connection)
         .await?;
-    if rows.first().is_none_or(|row| !row.get::<bool, _>(0)) {
+    let [counting, database, _] = &rows[..] else {
+        return Ok(None);
+    };
+    let reset: Option<String> = database.get("reset");
+    if !counting.get::<bool, _>(0) || reset.as_deref() != stats_reset {
         return Ok(None);
     }
-    let Some(repairs) = repairs(connection, profile, stats_reset).await? else {
+    let oid: i64 = database.get("oid");
+    // Sessions that have left have reported what they wrote.
+    if database.get::<i32, _>("sessions") > 1 && !is_alone(connection, oid).await? {
+        return Ok(None);
+    }
+    let Some(repairs) = repairs(connection, profile).await? else {
         return Ok(None);
     };
     if repairs.is_empty() {
-        return Ok(Some(stats_reset.map(str::to_owned)));
+        return Ok(Some(reset));
     }
     repair(connection, &repairs).await?;
-    let rows = sqlx::raw_sql(AssertSqlSafe(proof(&repairs)))
-        .fetch_all(connection)
-        .await?;
-    Ok(rows
-        .last()
-        .filter(|row| row.get("proven"))
-        .map(|row| row.get("reset")))
+    let (vacuum, proof) = (vacuum(&repairs, version), proof(&repairs, oid));
+    for _ in 0..ATTEMPTS {
+        if let Some(vacuum) = &vacuum {
+            sqlx::raw_sql(AssertSqlSafe(vacuum.clone()))
+                .execute(&mut *connection)
+                .await?;
+        }
+        let rows = sqlx::raw_sql(AssertSqlSafe(proof.clone()))
+            .fetch_all(&mut *connection)
+            .await?;
+        let [clean, _, done] = &rows[..] else {
+            break;
+        };
+        if clean.get(0) && done.get("alone") {
+            return Ok(Some(done.get("reset")));
+        }
+        // A session that just starts, be it elsewhere, keeps rows from being removed.
+        tokio::time::sleep(MOMENT).await;
+    }
+    Ok(None)
+}
+
+/// Waits for sessions that were closed: they take a moment to leave.
+async fn is_alone(connection: &mut PgConnection, oid: i64) -> Result<bool, sqlx::Error> {
+    let alone = format!("SELECT pg_stat_get_db_numbackends({oid}::oid) = 1");
+    for _ in 0..50 {
+        tokio::time::sleep(MOMENT).await;
+        let row = sqlx::raw_sql(AssertSqlSafe(alone.clone()))
+            .fetch_one(&mut *connection)
+            .await?;
+        if row.get(0) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What puts back one relation.
 enum Repair<'a> {
     Sequence(String),
-    Table(&'a Table, String),
+    Table {
+        table: &'a Table,
+        /// Whether values out of line were written.
+        toasted: bool,
+        statement: String,
+    },
 }
 
 /// What puts back what was written; none if it is not sure that it can be.
 async fn repairs<'a>(
     connection: &mut PgConnection,
     profile: &'a Profile,
-    stats_reset: Option<&str>,
 ) -> Result<Option<Vec<Repair<'a>>>, sqlx::Error> {
-    let empty: Vec<String> = profile.empty().map(|table| table.oid.to_string()).collect();
-    let reset = stats_reset.map_or_else(|| "NULL".to_owned(), literal);
     let query = EVIDENCE
-        .replace("$empty", &format!("'{{{}}}'::oid[]", empty.join(",")))
-        .replace("$reset", &reset);
-    for _ in 0..50 {
-        let rows = sqlx::raw_sql(AssertSqlSafe(query.clone()))
-            .fetch_all(&mut *connection)
-            .await?;
-        let kind = |row: &sqlx::postgres::PgRow| -> String { row.get("kind") };
-        if rows.iter().any(|row| kind(row) == "session") {
-            // A session that was closed takes a moment to leave.
-            tokio::time::sleep(Duration::from_millis(2)).await;
-            continue;
-        }
-        return Ok(rows
-            .iter()
-            .map(|row| {
-                let (oid, changed, pages) = (row.get("oid"), row.get("changed"), row.get("pages"));
-                match kind(row).as_str() {
-                    "sequence" => profile.restore_sequence(oid).map(Repair::Sequence),
-                    "table" => repair_table(profile, oid, changed, pages),
-                    _ => None,
-                }
-            })
-            .collect());
-    }
-    Ok(None)
+        .replace("$tables", &oids(profile.tables.iter()))
+        .replace("$empty", &oids(profile.empty()));
+    let rows = sqlx::raw_sql(AssertSqlSafe(query))
+        .fetch_all(connection)
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| match row.get("kind") {
+            "S" => profile
+                .restore_sequence(row.get("oid"))
+                .map(Repair::Sequence),
+            "r" if row.get::<i64, _>("maintained") == 0 => {
+                // Of tables that are not the template's the size is not asked for.
+                let pages: Option<i64> = row.get("pages");
+                let (changed, toasted) = (row.get("changed"), row.get("toasted"));
+                let table = profile.table(row.get("oid"))?;
+                Some(Repair::Table {
+                    table,
+                    toasted,
+                    statement: repair_table(table, profile.horizon, changed, pages?)?,
+                })
+            }
+            _ => None,
+        })
+        .collect())
 }
 
-fn repair_table(profile: &Profile, oid: i64, changed: i64, pages: i64) -> Option<Repair<'_>> {
-    let table = profile.table(oid).filter(|table| table.plain)?;
+fn oids<'a>(tables: impl Iterator<Item = &'a Table>) -> String {
+    let oids: Vec<String> = tables.map(|table| table.oid.to_string()).collect();
+    format!("'{{{}}}'::oid[]", oids.join(","))
+}
+
+fn repair_table(table: &Table, horizon: i64, changed: i64, pages: i64) -> Option<String> {
     let name = &table.name;
-    if pages > table.pages + PAGES {
+    if !table.plain || pages > table.pages + PAGES {
         None
     } else if table.pages == 0 {
-        Some(Repair::Table(table, format!("DELETE FROM ONLY {name}")))
+        Some(format!("DELETE FROM ONLY {name}"))
     } else if changed == 0 {
-        let added = format!(
-            "DELETE FROM ONLY {name} WHERE xmin::text::bigint >= {}",
-            profile.horizon
-        );
-        Some(Repair::Table(table, added))
+        Some(format!(
+            "DELETE FROM ONLY {name} WHERE xmin::text::bigint >= {horizon}"
+        ))
     } else {
         None
     }
 }
 
 async fn repair(connection: &mut PgConnection, repairs: &[Repair<'_>]) -> Result<(), sqlx::Error> {
-    // Neither triggers nor foreign keys have a say in this.
-    let mut script = "BEGIN; SET LOCAL session_replication_role = replica; ".to_owned();
-    let mut written = Vec::new();
-    for repair in repairs {
-        let statement = match repair {
-            Repair::Sequence(statement) => statement,
-            Repair::Table(table, statement) => {
-                written.push(table.name.as_str());
-                statement
-            }
-        };
-        script.push_str(statement);
-        script.push_str("; ");
-    }
-    script.push_str("COMMIT; SELECT pg_stat_force_next_flush()");
-    sqlx::raw_sql(AssertSqlSafe(script))
-        .execute(&mut *connection)
-        .await?;
-    if !written.is_empty() {
-        // Dead rows would show in where new ones come to lie.
-        let vacuum = format!("{VACUUM} {}", written.join(", "));
-        sqlx::raw_sql(AssertSqlSafe(vacuum))
-            .execute(connection)
-            .await?;
-    }
-    Ok(())
-}
-
-/// Sets the counters to zero, and looks whether the repairs did what they should.
-fn proof(repairs: &[Repair<'_>]) -> String {
-    let sizes: String = repairs
+    let statements: Vec<&str> = repairs
         .iter()
-        .filter_map(|repair| match repair {
-            Repair::Table(table, _) => Some(format!(
-                " AND pg_relation_size({}::oid) = {} * current_setting('block_size')::bigint",
-                table.oid, table.pages
-            )),
-            Repair::Sequence(_) => None,
+        .map(|repair| match repair {
+            Repair::Sequence(statement) | Repair::Table { statement, .. } => statement.as_str(),
         })
         .collect();
+    // Neither triggers nor foreign keys have a say in this.
+    let script = format!(
+        "BEGIN; SET LOCAL session_replication_role = replica; {}; COMMIT; SELECT pg_stat_force_next_flush()",
+        statements.join("; ")
+    );
+    sqlx::raw_sql(AssertSqlSafe(script))
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+fn tables<'a>(repairs: &'a [Repair<'_>]) -> impl Iterator<Item = &'a Table> {
+    repairs.iter().filter_map(|repair| match repair {
+        Repair::Table { table, .. } => Some(*table),
+        Repair::Sequence(_) => None,
+    })
+}
+
+/// The statement that removes dead rows: they would show in where new ones come to lie.
+fn vacuum(repairs: &[Repair<'_>], version: i32) -> Option<String> {
+    let names: Vec<&str> = tables(repairs).map(|table| table.name.as_str()).collect();
+    let toasted = repairs
+        .iter()
+        .any(|repair| matches!(repair, Repair::Table { toasted: true, .. }));
+    // What else it would do takes as long.
+    let mut options = VACUUM.to_owned();
+    if !toasted {
+        options.push_str(", PROCESS_TOAST OFF");
+    }
+    if version >= 160_000 {
+        options.push_str(", SKIP_DATABASE_STATS");
+    }
+    (!names.is_empty()).then(|| format!("VACUUM ({options}) {}", names.join(", ")))
+}
+
+/// Looks whether the repairs did what they should, and sets the counters to zero.
+fn proof(repairs: &[Repair<'_>], database: i64) -> String {
+    let mut clean = "true".to_owned();
+    for Table {
+        oid, pages, toast, ..
+    } in tables(repairs)
+    {
+        let _ = write!(
+            clean,
+            " AND pg_relation_size({oid}::oid) = {pages} * current_setting('block_size')::bigint
+              AND pg_stat_get_dead_tuples({oid}::oid) + pg_stat_get_dead_tuples({toast}::oid) = 0"
+        );
+    }
     format!(
-        "SELECT pg_stat_reset();
-         SELECT pg_stat_get_db_stat_reset_time(oid)::text AS reset,
-                NOT EXISTS (SELECT FROM pg_stat_activity
-                            WHERE datname = current_database() AND pid <> pg_backend_pid()){sizes} AS proven
-         FROM pg_database WHERE datname = current_database()"
+        "SELECT {clean};
+         SELECT pg_stat_reset();
+         SELECT pg_stat_get_db_stat_reset_time({database}::oid)::text AS reset,
+                pg_stat_get_db_numbackends({database}::oid) = 1 AS alone"
     )
 }
 
+/// Gives the database back, unless something was changed that lies outside of it.
 async fn give_back(claim: &Claim, stats_reset: Option<String>) -> bool {
     let reset = stats_reset.map_or_else(|| "NULL".to_owned(), |reset| literal(&reset));
     let give = format!("SELECT give_back({}, {reset})", literal(&claim.database));
     let server = Arc::clone(&claim.server);
     let given = background::run(async move {
-        sqlx::raw_sql(AssertSqlSafe(give))
-            .execute(&mut *server.lease.lock().await)
+        let failed = |error: sqlx::Error| Error::new("give the database back").because(error);
+        let row = sqlx::raw_sql(AssertSqlSafe(give))
+            .fetch_one(&mut *server.lease.lock().await)
             .await
-            .map_err(|error| Error::new("give the database back").because(error))
+            .map_err(failed)?;
+        row.try_get(0).map_err(failed)
     });
-    given.await.is_ok()
+    given.await.unwrap_or(false)
 }

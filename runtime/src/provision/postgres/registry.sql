@@ -111,12 +111,29 @@ BEGIN
     RETURN claimed;
 END $$;
 
--- Gives back a database that equals its template again.
-CREATE OR REPLACE FUNCTION give_back(name text, stats_reset timestamptz) RETURNS void LANGUAGE sql AS $$
+-- Gives back a database whose contents equal its template again, unless something outside of it
+-- was changed: false, then.
+CREATE OR REPLACE FUNCTION give_back(name text, stats_reset timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_database d
+        WHERE d.datname = name
+          AND d.datacl IS NULL AND d.datconnlimit = -1 AND NOT d.datistemplate AND d.datallowconn
+          AND d.datdba = 'postgres'::regrole
+          AND NOT EXISTS (SELECT FROM pg_db_role_setting s WHERE s.setdatabase = d.oid)
+          AND NOT EXISTS (SELECT FROM pg_shdescription s WHERE s.classoid = 'pg_database'::regclass AND s.objoid = d.oid)
+          AND NOT EXISTS (SELECT FROM pg_shseclabel s WHERE s.classoid = 'pg_database'::regclass AND s.objoid = d.oid)
+          AND NOT EXISTS (SELECT FROM pg_subscription s WHERE s.subdbid = d.oid)
+          AND NOT EXISTS (SELECT FROM pg_prepared_xact() p WHERE p.dbid = d.oid)
+          AND NOT EXISTS (SELECT FROM pg_get_replication_slots() s WHERE s.datoid = d.oid)
+    ) THEN
+        RETURN false;
+    END IF;
     INSERT INTO recycled VALUES (name, give_back.stats_reset)
     ON CONFLICT (database) DO UPDATE SET stats_reset = excluded.stats_reset;
     DELETE FROM claim WHERE database = name;
-$$;
+    RETURN true;
+END $$;
 
 -- Forgets a database that was dropped.
 CREATE OR REPLACE FUNCTION dropped(name text) RETURNS void LANGUAGE sql AS $$

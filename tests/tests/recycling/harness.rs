@@ -1,0 +1,151 @@
+//! Tests in a row, run by the real runtime, inside one test function.
+
+use std::process::ExitCode;
+
+use container_test::__private::{self as private, Migrations, PostgresOptions, Test};
+use container_test::sqlx::postgres::PgConnectOptions;
+use container_test::sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
+use container_test::{Declares, Postgres, TestContext};
+
+/// The services that these tests declare.
+pub(crate) struct Declared;
+
+impl Declares<Postgres> for Declared {}
+
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// A server on which transactions can be prepared.
+const OPTIONS: PostgresOptions = PostgresOptions {
+    args: &["-c", "max_prepared_transactions=8"],
+    ..PostgresOptions::DEFAULT
+};
+
+/// A line of tests that share a template.
+#[derive(Clone, Copy)]
+pub(crate) struct Line {
+    options: PostgresOptions,
+}
+
+impl Line {
+    /// A line whose databases no other line gets: they are cloned from a template of its own.
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self {
+            options: PostgresOptions {
+                database: Some(name),
+                ..OPTIONS
+            },
+        }
+    }
+
+    /// The same line, by tests that say `recycle = false`.
+    pub(crate) fn without_recycling(self) -> Self {
+        Self {
+            options: PostgresOptions {
+                recycle: false,
+                ..self.options
+            },
+        }
+    }
+
+    /// Runs one test: provides its database, runs the body, cleans up. Gives the database's name
+    /// beside what the body gave.
+    pub(crate) fn test<T>(self, body: impl AsyncFnOnce(TestContext<Declared>) -> T) -> (String, T) {
+        let test = Test {
+            postgres: Some(self.options),
+            migrations: Migrations::Inline(&[SCHEMA]),
+            ..Test::new("recycling", env!("CARGO_MANIFEST_DIR"))
+        };
+        let mut given = None;
+        let code = private::run(test, Vec::new(), async |cx: TestContext<Declared>| {
+            let options: PgConnectOptions = cx.get().await?;
+            let database = options.get_database().unwrap_or_default().to_owned();
+            given = Some((database, body(cx).await));
+            Ok(())
+        });
+        assert_eq!(code, ExitCode::SUCCESS);
+        given.unwrap()
+    }
+
+    /// Whether the database is the one that the next test gets: it was recycled, then, for the
+    /// oldest comes first.
+    pub(crate) fn is_next(self, database: &str) -> bool {
+        loop {
+            let ages = async |cx: TestContext<Declared>| {
+                let mut connection: PgConnection = cx.get().await.unwrap();
+                let ages: (Option<i64>, i64) = sqlx::query_as(
+                    "SELECT (SELECT oid::bigint FROM pg_database WHERE datname = $1), oid::bigint
+                     FROM pg_database WHERE datname = current_database()",
+                )
+                .bind(database)
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+                if ages.0.is_some_and(|age| ages.1 < age) {
+                    // One that was made at the same time: out of the way with it.
+                    raw_sql("CREATE TABLE used ()")
+                        .execute(&mut connection)
+                        .await
+                        .unwrap();
+                }
+                connection.close().await.unwrap();
+                ages
+            };
+            match self.test(ages).1 {
+                (Some(age), next) if next < age => {}
+                (age, next) => return age == Some(next),
+            }
+        }
+    }
+
+    /// Rolls back what earlier runs on the same server have left prepared: there may be but so much.
+    pub(crate) fn roll_back_prepared(self) {
+        self.test(async |cx: TestContext<Declared>| {
+            let options: PgConnectOptions = cx.get().await.unwrap();
+            let ours = options.get_database().unwrap().rsplit_once('_').unwrap().0;
+            let mut connection: PgConnection = cx.get().await.unwrap();
+            let databases: Vec<String> = sqlx::query_scalar(
+                "SELECT database::text FROM pg_prepared_xacts WHERE starts_with(database::text, $1)",
+            )
+            .bind(ours)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+            for database in databases {
+                let options = options.clone().database(&database);
+                let mut connection = PgConnection::connect_with(&options).await.unwrap();
+                let statement = format!("ROLLBACK PREPARED '{database}'");
+                raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+        });
+    }
+
+    /// Runs one test on a database cloned from the template just for it, by nobody but us.
+    pub(crate) fn test_on_a_clone<T>(self, body: impl AsyncFnOnce(&mut PgConnection) -> T) -> T {
+        let on_clone = async |cx: TestContext<Declared>| {
+            let options: PgConnectOptions = cx.get().await.unwrap();
+            let database = options.get_database().unwrap();
+            let (template, _) = database.rsplit_once('_').unwrap();
+            let clone = format!("fresh_{database}");
+            let mut admin = PgConnection::connect_with(&options.clone().database("postgres"))
+                .await
+                .unwrap();
+            let mut execute = async |statement: String| {
+                raw_sql(AssertSqlSafe(statement))
+                    .execute(&mut admin)
+                    .await
+                    .unwrap();
+            };
+            execute(format!("DROP DATABASE IF EXISTS {clone} WITH (FORCE)")).await;
+            execute(format!("CREATE DATABASE {clone} TEMPLATE {template}")).await;
+            let mut connection = PgConnection::connect_with(&options.clone().database(&clone))
+                .await
+                .unwrap();
+            let given = body(&mut connection).await;
+            connection.close().await.unwrap();
+            execute(format!("DROP DATABASE {clone}")).await;
+            given
+        };
+        self.without_recycling().test(on_clone).1
+    }
+}

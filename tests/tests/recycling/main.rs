@@ -1,0 +1,169 @@
+//! A recycled database cannot be told from a clone of its template, whatever was done to it.
+// A test's helpers fail with it.
+#![allow(clippy::unwrap_used)]
+
+mod fingerprint;
+mod harness;
+mod kinds;
+mod random;
+
+use std::fmt::Write;
+
+use container_test::TestContext;
+use container_test::sqlx::postgres::PgConnectOptions;
+use container_test::sqlx::{Connection, PgConnection};
+
+use self::fingerprint::{Fingerprint, difference, fingerprint, follow_up};
+use self::harness::{Declared, Line};
+use self::kinds::{Fate, KINDS, Kind};
+use self::random::Random;
+
+/// What a clone is like, at first and after more was done to it.
+struct Reference {
+    first: Fingerprint,
+    later: Fingerprint,
+}
+
+impl Reference {
+    fn of(line: Line) -> Self {
+        line.roll_back_prepared();
+        Self {
+            first: line.test_on_a_clone(fingerprint),
+            later: line.test_on_a_clone(follow_up),
+        }
+    }
+
+    /// What became of the database that was used, and what is wrong with it.
+    fn compare(&self, line: Line, used: &str) -> (Fate, Option<String>) {
+        if !line.is_next(used) {
+            return (Fate::Dropped, None);
+        }
+        let (_, (first, later)) = line.test(async |cx: TestContext<Declared>| {
+            let mut connection: PgConnection = cx.get().await.unwrap();
+            let first = fingerprint(&mut connection).await;
+            // A session that knows nothing yet, like that of the reference.
+            connection.close().await.unwrap();
+            let mut connection: PgConnection = cx.get().await.unwrap();
+            let later = follow_up(&mut connection).await;
+            connection.close().await.unwrap();
+            (first, later)
+        });
+        let wrong = difference(&self.first, &first).or_else(|| difference(&self.later, &later));
+        (Fate::Recycled, wrong)
+    }
+}
+
+/// Does the kinds in one test, numbers filled in at random; tells what was done, and in which
+/// database.
+fn perform(line: Line, kinds: &[&Kind], random: &mut Random) -> (String, String) {
+    line.test(async |cx: TestContext<Declared>| {
+        let options: PgConnectOptions = cx.get().await.unwrap();
+        let database = options.get_database().unwrap();
+        let mut done = String::new();
+        for kind in kinds {
+            let _ = write!(done, "\n-- {}", kind.name);
+            let number = 1 + random.below(6);
+            let mut fill = |statement: &str| {
+                let statement = statement
+                    .replace("{n}", &number.to_string())
+                    .replace("{database}", database);
+                let _ = write!(done, "\n{statement};");
+                statement
+            };
+            if let Err(error) = kind.act.perform(&cx, &mut fill).await {
+                let _ = write!(done, " -- {error}");
+            }
+        }
+        done
+    })
+}
+
+#[test]
+fn each_kind_of_change_is_undone_or_ends_the_database() {
+    let line = Line::new("kinds");
+    let reference = Reference::of(line);
+    let mut random = Random::new(1);
+    let mut wrong = String::new();
+    for kind in KINDS {
+        let (used, _) = perform(line, &[kind], &mut random);
+        let (fate, difference) = reference.compare(line, &used);
+        if fate != kind.fate {
+            let _ = write!(wrong, "\n{}: {fate:?}, not {:?}", kind.name, kind.fate);
+        }
+        if let Some(difference) = difference {
+            let _ = write!(wrong, "\n{}: {fate:?}, and {difference}", kind.name);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn a_database_is_recycled_again_and_again() {
+    let line = Line::new("again");
+    let reference = Reference::of(line);
+    let recycled: Vec<&Kind> = KINDS
+        .iter()
+        .filter(|kind| kind.fate == Fate::Recycled)
+        .collect();
+    let mut random = Random::new(2);
+    let (first, ()) = line.test(async |_| ());
+    let mut all = String::new();
+    for round in 0..60 {
+        let kinds: Vec<&Kind> = (0..3)
+            .map(|_| recycled[random.below(recycled.len())])
+            .collect();
+        let (used, done) = perform(line, &kinds, &mut random);
+        let _ = write!(all, "\n-- test {round}{done}");
+        assert_eq!(used, first, "not recycled after{all}");
+    }
+    let (fate, difference) = reference.compare(line, &first);
+    assert_eq!(fate, Fate::Recycled, "after{all}");
+    assert_eq!(difference, None, "after{all}");
+}
+
+#[test]
+fn no_list_of_changes_shows_in_the_next_test() {
+    let seed = std::env::var("RECYCLING_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let (first, count) = seed.map_or((100, 40), |seed| (seed, 1));
+    let line = Line::new("random");
+    let reference = Reference::of(line);
+    for seed in first..first + count {
+        let mut random = Random::new(seed);
+        let (mut used, mut done) = (String::new(), String::new());
+        // Changes of several tests in a row, of which some leave the database as it was.
+        for _ in 0..=random.below(2) {
+            let kinds: Vec<&Kind> = (0..=random.below(5)).map(|_| pick(&mut random)).collect();
+            let statements;
+            (used, statements) = perform(line, &kinds, &mut random);
+            done += &statements;
+            done += "\n-- the next test";
+        }
+        if let (_, Some(difference)) = reference.compare(line, &used) {
+            panic!("RECYCLING_SEED={seed}:{difference}\nafter{done}");
+        }
+    }
+}
+
+/// Mostly what can be undone: one thing that cannot ends the database. Work that is not counted is
+/// left out: it is noticed on the last connection only, and here it may be another one.
+fn pick(random: &mut Random) -> &'static Kind {
+    loop {
+        let kind = &KINDS[random.below(KINDS.len())];
+        if kind.name.ends_with("without being counted") {
+            continue;
+        }
+        if kind.fate == Fate::Recycled || random.below(6) == 0 {
+            return kind;
+        }
+    }
+}
+
+#[test]
+fn nothing_is_recycled_that_says_so() {
+    let line = Line::new("never").without_recycling();
+    let (first, ()) = line.test(async |_| ());
+    let (second, ()) = line.test(async |_| ());
+    assert_ne!(first, second);
+}
