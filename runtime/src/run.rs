@@ -124,28 +124,27 @@ async fn provide<D>(test: &Test, seeds: &[Seed<D>]) -> Result<(TestContext<D>, S
             _ => Ok(None),
         }
     };
-    let keyspace = async {
+    let server = async {
         match &servers.redis {
-            Some(wanted) => keyspace::server(wanted.clone())
-                .await?
-                .claim()
-                .await
-                .map(Some),
+            Some(wanted) => keyspace::server(wanted.clone()).await.map(Some),
             None => Ok(None),
         }
     };
-    let (database, keyspace) = tokio::join!(database, keyspace);
+    let (database, server) = tokio::join!(database, server);
+    // Always in this order: where both are scarce, two tests that wait for each other's would
+    // wait for ever.
+    let keyspace = match (&database, server, &servers.redis) {
+        (Ok(_), Ok(Some(server)), Some(wanted)) => keyspace::claim(wanted, server).await.map(Some),
+        (_, server, _) => server.map(|_| None),
+    };
     let (database, keyspace) = match (database, keyspace) {
         (Ok(database), Ok(keyspace)) => (database, keyspace),
         (database, keyspace) => {
             // What the other one has claimed already goes back.
             let (database, first) = split(database);
-            let (keyspace, second) = split(keyspace);
+            let (_, second) = split(keyspace);
             if let Some(database) = database {
                 database.release(&Finished::Used);
-            }
-            if let Some(keyspace) = keyspace {
-                keyspace.release();
             }
             servers.forget();
             return Err(first

@@ -7,7 +7,10 @@
     reason = "a library of tests: what goes wrong fails the test that called"
 )]
 
+pub mod ends;
 pub mod engine;
+pub mod local;
 pub mod processes;
 pub mod project;
 pub mod run;
+pub mod servers;

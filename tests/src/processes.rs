@@ -6,6 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+/// The script that servers run under: too long to be shown.
+const WATCHDOG: &str = include_str!("../../runtime/src/provider/watchdog.sh");
+
 /// A process.
 #[derive(Debug)]
 pub struct Process {
@@ -35,6 +38,19 @@ pub fn in_containers(ids: &BTreeSet<String>) -> Vec<Process> {
         let command = command_line(directory);
         ids.iter()
             .any(|id| group.contains(id.as_str()) || command.contains(id.as_str()))
+    })
+}
+
+/// The processes that were started with something in this directory, or write to a file in it.
+#[must_use]
+pub fn within(path: &Path) -> Vec<Process> {
+    let prefix = format!("{}/", path.display());
+    find(|directory| {
+        command_line(directory).contains(&prefix)
+            || ["cwd", "fd/1", "fd/2"].iter().any(|link| {
+                let target = fs::read_link(directory.join(link));
+                target.is_ok_and(|target| target.starts_with(path))
+            })
     })
 }
 
@@ -73,8 +89,6 @@ fn is_dead(directory: &Path) -> bool {
 fn command_line(directory: &Path) -> String {
     let line = fs::read(directory.join("cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&line)
+        .replace(WATCHDOG, "…")
         .replace('\0', " ")
-        .chars()
-        .take(300)
-        .collect()
 }

@@ -77,10 +77,16 @@ impl Project {
         );
     }
 
-    /// A run of some of its tests.
+    /// A run of some of its tests, in containers of the engine.
     #[must_use]
     pub fn run<'a>(&'a self, runner: Runner, engine: &'a Engine) -> Run<'a> {
-        Run::new(self, runner, engine, &self.directory)
+        Run::new(self, runner, Some(engine), &self.directory)
+    }
+
+    /// A run of some of its tests, on servers that its environment decides.
+    #[must_use]
+    pub fn run_without_engine(&self, runner: Runner) -> Run<'_> {
+        Run::new(self, runner, None, &self.directory)
     }
 
     pub(crate) fn cargo(&self, subcommand: &[&str]) -> Command {

@@ -1,6 +1,7 @@
 //! Runs of `cargo test` and of nextest on a scaffolded crate.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::engine::Engine;
+use crate::local::Local;
 use crate::processes;
 use crate::project::Project;
 
@@ -32,7 +34,8 @@ const LONGEST: Duration = Duration::from_secs(180);
 #[derive(Debug)]
 pub struct Run<'a> {
     command: Command,
-    engine: &'a Engine,
+    engine: Option<&'a Engine>,
+    local: Option<Local>,
     user: String,
     directory: TempDir,
 }
@@ -41,7 +44,7 @@ impl<'a> Run<'a> {
     pub(crate) fn new(
         project: &Project,
         runner: Runner,
-        engine: &'a Engine,
+        engine: Option<&'a Engine>,
         within: &Path,
     ) -> Self {
         let directory = tempfile::Builder::new()
@@ -71,12 +74,36 @@ impl<'a> Run<'a> {
             .env("MARK", directory.path().join("mark"))
             .env("CONTAINER_TEST_CACHE_DIR", directory.path().join("cache"))
             .env("CONTAINER_TEST_PROVIDER", "docker");
+        if engine.is_none() {
+            command.env_remove("CONTAINER_TEST_PROVIDER");
+        }
         Self {
             command,
             engine,
+            local: None,
             user,
             directory,
         }
+    }
+
+    /// Takes servers from programs of this machine, with their data in a directory of the run.
+    #[must_use]
+    pub fn on_local_servers(self) -> Self {
+        // The servers' user is somebody else if we are root.
+        let open = Permissions::from_mode(0o755);
+        fs::set_permissions(self.directory.path(), open).expect("a directory of ours");
+        let data = self.directory.path().join("data");
+        fs::create_dir(&data).expect("a directory for data");
+        self.env("CONTAINER_TEST_PROVIDER", "local")
+            .with_data_in(&data)
+    }
+
+    /// Has the data of local servers in this directory.
+    #[must_use]
+    pub fn with_data_in(mut self, data: &Path) -> Self {
+        self.local = Some(Local::watch(data));
+        self.command.env("CONTAINER_TEST_DATA_DIR", data);
+        self
     }
 
     /// Further arguments of the runner.
@@ -97,7 +124,20 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn as_the_user_of(mut self, other: &Finished<'_>) -> Self {
         self.user.clone_from(&other.user);
-        self.env("USER", &other.user)
+        let run = self.env("USER", &other.user);
+        match &other.local {
+            Some(local) => run
+                .with_data_in(local.directory())
+                .with_cache_in(&other.directory.path().join("cache")),
+            None => run,
+        }
+    }
+
+    /// Keeps prepared data in this directory.
+    #[must_use]
+    pub fn with_cache_in(mut self, cache: &Path) -> Self {
+        self.command.env("CONTAINER_TEST_CACHE_DIR", cache);
+        self
     }
 
     /// Starts it, in a process group of its own, as a shell does.
@@ -117,6 +157,7 @@ impl<'a> Run<'a> {
         Running {
             child,
             engine: self.engine,
+            local: self.local,
             user: self.user,
             directory: self.directory,
         }
@@ -133,7 +174,8 @@ impl<'a> Run<'a> {
 #[derive(Debug)]
 pub struct Running<'a> {
     child: Child,
-    engine: &'a Engine,
+    engine: Option<&'a Engine>,
+    local: Option<Local>,
     user: String,
     directory: TempDir,
 }
@@ -157,7 +199,39 @@ impl<'a> Running<'a> {
     pub fn wait_for_container(&mut self, action: &str) -> Result<(), String> {
         let what = format!("a container had the event {action}");
         self.wait_until(Duration::from_millis(1), &what, |run| {
-            run.engine.has_happened(&run.user, action)
+            run.engine
+                .is_some_and(|engine| engine.has_happened(&run.user, action))
+        })
+    }
+
+    /// Waits until a server has been started, ready or not.
+    ///
+    /// # Errors
+    ///
+    /// If the run ends before.
+    pub fn wait_for_server(&mut self) -> Result<(), String> {
+        if self.local.is_none() {
+            return self.wait_for_container("start");
+        }
+        let started = |run: &Self| {
+            run.local
+                .as_ref()
+                .is_some_and(|local| local.has_started("postgres"))
+        };
+        self.wait_until(Duration::from_millis(1), "a server started", started)
+    }
+
+    /// Waits until the run has a process whose command line has this in it.
+    ///
+    /// # Errors
+    ///
+    /// If the run ends before.
+    pub fn wait_for_process(&mut self, part: &str) -> Result<(), String> {
+        let what = format!("a process `{part}` was there");
+        self.wait_until(Duration::from_millis(1), &what, |run| {
+            processes::with_variable("USER", &run.user)
+                .iter()
+                .any(|process| process.command.contains(part))
         })
     }
 
@@ -187,6 +261,12 @@ impl<'a> Running<'a> {
     /// What Ctrl-C does: SIGINT to the whole process group.
     pub fn interrupt(&self) {
         processes::signal("INT", &[format!("-{}", self.child.id())]);
+    }
+
+    /// SIGKILL to the runner and, under `cargo test`, to the tests, but not to what is in process
+    /// groups of its own.
+    pub fn kill_group(&self) {
+        processes::signal("KILL", &[format!("-{}", self.child.id())]);
     }
 
     /// SIGKILL to the runner and to the tests, all at once.
@@ -219,6 +299,7 @@ impl<'a> Running<'a> {
             output,
             ended: Instant::now(),
             engine: self.engine,
+            local: self.local,
             user: self.user,
             directory: self.directory,
         }
@@ -238,20 +319,22 @@ pub struct Finished<'a> {
     /// What the runner and the tests wrote.
     pub output: String,
     ended: Instant,
-    engine: &'a Engine,
+    engine: Option<&'a Engine>,
+    local: Option<Local>,
     user: String,
     directory: TempDir,
 }
 
 impl Finished<'_> {
-    /// How many servers of a service the engine created for the run.
+    /// How many servers of a service were started for the run.
     #[must_use]
     pub fn servers(&self, service: &str) -> usize {
-        self.engine
-            .created(&self.user)
-            .get(service)
-            .copied()
-            .unwrap_or_default()
+        if let Some(local) = &self.local {
+            return local.servers(service);
+        }
+        let created = self.engine.map(|engine| engine.created(&self.user));
+        let created = created.expect("a run on an engine");
+        created.get(service).copied().unwrap_or_default()
     }
 
     /// What a test wrote under libtest, until the next one's part begins.
@@ -277,7 +360,7 @@ impl Finished<'_> {
     pub fn gone_within(&self, limit: Duration) -> Result<Duration, String> {
         loop {
             // Looking at all processes costs more than asking the engine.
-            let gone = self.engine.left(&self.user).is_empty() && self.left().is_empty();
+            let gone = self.containers_left().is_empty() && self.left().is_empty();
             let after = self.ended.elapsed();
             if gone && after <= limit {
                 return Ok(after);
@@ -294,13 +377,16 @@ impl Finished<'_> {
     /// Containers, volumes, processes and files of the run that exist now.
     #[must_use]
     pub fn left(&self) -> Vec<String> {
-        let mut left = self.engine.left(&self.user);
+        let mut left = self.containers_left();
         let inherited = processes::with_variable("USER", &self.user);
-        let contained = processes::in_containers(&self.engine.containers(&self.user));
+        let contained = self.engine.map(|engine| engine.containers(&self.user));
+        let contained = contained.map(|ids| processes::in_containers(&ids));
+        let contained = contained.unwrap_or_default();
         let processes = inherited.into_iter().chain(contained);
         left.extend(
             processes.map(|process| format!("process {}: {}", process.id, process.command)),
         );
+        left.extend(self.local.iter().flat_map(Local::left));
         let files = fs::read_dir(self.directory.path().join("tmp"))
             .expect("the directory for temporary files");
         left.extend(
@@ -309,5 +395,10 @@ impl Finished<'_> {
                 .map(|file| format!("file {}", file.path().display())),
         );
         left
+    }
+
+    fn containers_left(&self) -> Vec<String> {
+        let left = self.engine.map(|engine| engine.left(&self.user));
+        left.unwrap_or_default()
     }
 }

@@ -1,17 +1,10 @@
 //! One server for all tests of a run, and nothing left of it, however the run ends.
 #![cfg(target_os = "linux")] // Processes are found in /proc.
 
-use std::fmt::Write;
-use std::sync::Mutex;
-use std::thread;
-use std::time::Duration;
-
+use container_test_tests::ends::{self, DEADLINE};
 use container_test_tests::engine::Engine;
 use container_test_tests::project::Project;
-use container_test_tests::run::{Finished, Run, Runner, Running};
-
-/// When nothing may be left after the end of a run.
-const DEADLINE: Duration = Duration::from_secs(15);
+use container_test_tests::run::Runner;
 
 /// Runs at the same time: as many as leave a small machine fast enough to stop servers in time.
 const AT_A_TIME: usize = 4;
@@ -83,148 +76,10 @@ fn without_the_feature_tests_are_ignored_with_a_reason_and_nothing_is_started() 
     assert_eq!(run.left(), [""; 0]);
 }
 
-/// A way for a run to end.
-struct End {
-    name: &'static str,
-    /// The only test that runs.
-    test: &'static str,
-    /// What happens to the run from outside.
-    happens: fn(&mut Running<'_>) -> Result<(), String>,
-    /// What the output must say, under either runner.
-    says: &'static str,
-    succeeds: bool,
-}
-
-const ENDS: [End; 9] = [
-    End {
-        name: "it passed",
-        test: "passes",
-        happens: |_| Ok(()),
-        says: "1 passed",
-        succeeds: true,
-    },
-    End {
-        name: "a test failed",
-        test: "fails",
-        happens: |_| Ok(()),
-        says: "the body returned an error",
-        succeeds: false,
-    },
-    End {
-        name: "a test panicked",
-        test: "panics",
-        happens: |_| Ok(()),
-        says: "the body panicked",
-        succeeds: false,
-    },
-    End {
-        name: "a test timed out",
-        test: "times_out",
-        happens: |_| Ok(()),
-        says: "it took longer than its timeout of 1s",
-        succeeds: false,
-    },
-    End {
-        name: "a test ended its process",
-        test: "exits",
-        happens: |_| Ok(()),
-        says: "",
-        succeeds: false,
-    },
-    End {
-        name: "a test aborted",
-        test: "aborts",
-        happens: |_| Ok(()),
-        says: "SIGABRT",
-        succeeds: false,
-    },
-    End {
-        name: "it was interrupted in the middle of a test",
-        test: "hangs",
-        happens: |run| {
-            run.wait_for_mark()?;
-            run.interrupt();
-            Ok(())
-        },
-        says: "",
-        succeeds: false,
-    },
-    End {
-        name: "it was killed in the middle of a test",
-        test: "hangs",
-        happens: |run| {
-            run.wait_for_mark()?;
-            run.kill();
-            Ok(())
-        },
-        says: "",
-        succeeds: false,
-    },
-    End {
-        name: "it was killed while a server started",
-        test: "passes",
-        happens: |run| {
-            run.wait_for_container("start")?;
-            run.kill();
-            Ok(())
-        },
-        says: "",
-        succeeds: false,
-    },
-];
-
 #[test]
 fn nothing_is_left_however_a_run_ends() {
     let (project, engine) = (project(), Engine::connect());
-    let ends = ENDS
-        .iter()
-        .flat_map(|end| [(end, Runner::CargoTest), (end, Runner::Nextest)]);
-    let (ends, failures) = (Mutex::new(ends), Mutex::new(String::new()));
-    thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
-            scope.spawn(|| {
-                loop {
-                    let Some((end, runner)) = ends.lock().unwrap().next() else {
-                        break;
-                    };
-                    let run = project
-                        .run(runner, &engine)
-                        .args(&["--features", "integration"]);
-                    if let Err(failure) = nothing_is_left_after(end, run) {
-                        let name = end.name;
-                        let _ = writeln!(
-                            failures.lock().unwrap(),
-                            "under {runner:?}, when {name}: {failure}\n"
-                        );
-                    }
-                }
-            });
-        }
-    });
-    let failures = failures.into_inner().unwrap();
-    assert!(failures.is_empty(), "{failures}");
-}
-
-fn nothing_is_left_after(end: &End, run: Run<'_>) -> Result<(), String> {
-    let mut run = run.args(&["--test", "ends", end.test]).start();
-    (end.happens)(&mut run)?;
-    let run: Finished<'_> = run.finish();
-    let output = &run.output;
-    if run.status.success() != end.succeeds || !output.contains(end.says) || output.contains("LEAK")
-    {
-        return Err(format!(
-            "the run ended with {}, and said:\n{output}",
-            run.status
-        ));
-    }
-    if run.servers("postgres") + run.servers("redis") == 0 {
-        return Err(format!("no server was ever started:\n{output}"));
-    }
-    let after = run
-        .gone_within(DEADLINE)
-        .map_err(|left| format!("{left}\nthe run said:\n{output}"))?;
-    println!("{}: gone after {after:.1?}", end.name);
-    Ok(())
+    ends::leave_nothing(AT_A_TIME, |runner| project.run(runner, &engine));
 }
 
 #[test]

@@ -26,6 +26,9 @@ const USUAL_DATABASES: i64 = 16;
 /// How long tests wait for a keyspace on a server that has few.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// How long the connections of a test that has ended may take to leave.
+const PATIENCE_WITH_TEST: Duration = Duration::from_millis(250);
+
 /// The user that tests connect as: it may do everything but what would reach into other tests'
 /// keyspaces.
 pub(crate) const TEST_USER: &str = "default";
@@ -37,7 +40,8 @@ static SERVERS: LazyLock<Once<Wanted, Arc<Server>>> = LazyLock::new(Once::new);
 /// The registry's key.
 const CLAIMS: &str = "container-test:claims";
 
-/// Claims the first database that nobody holds and that is empty.
+/// Claims the first database that nobody holds and that is empty; tells by -1 that none is and
+/// that none is held either.
 const CLAIM: &str = "
     local registry, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
     for number = 0, limit - 1 do
@@ -51,7 +55,7 @@ const CLAIM: &str = "
             end
         end
     end
-    return false";
+    return redis.call('EXISTS', KEYS[1]) == 0 and -1";
 
 /// Empties a database and gives it back, if its holder is who it says.
 const RELEASE: &str = "
@@ -198,6 +202,18 @@ pub(crate) async fn server(wanted: Wanted) -> Result<Arc<Server>> {
     .await
 }
 
+/// Gives a test a keyspace of its own on the server that it wants.
+pub(crate) async fn claim(wanted: &Wanted, found: Arc<Server>) -> Result<Claim> {
+    match Arc::clone(&found).claim().await {
+        // The server was stopping just when it was found: the next one will do.
+        Err(_) if found.is_gone().await => {
+            forget(wanted);
+            server(wanted.clone()).await?.claim().await
+        }
+        claimed => claimed,
+    }
+}
+
 /// Forgets a server of a test's own: with its lease goes the server.
 pub(crate) fn forget(wanted: &Wanted) {
     SERVERS.forget(wanted);
@@ -299,8 +315,17 @@ fn is_too_old(version: &str) -> bool {
 }
 
 impl Server {
-    /// Gives a test a keyspace of its own.
-    pub(crate) async fn claim(self: Arc<Self>) -> Result<Claim> {
+    /// Whether the server has ended: then so has the session of the lease.
+    async fn is_gone(&self) -> bool {
+        let mut lease = self.lease.clone();
+        let asked = background::run(async move {
+            let ping = redis::cmd("PING").query_async::<String>(&mut lease).await;
+            ping.map_err(|error| Error::new("ask the server").because(error))
+        });
+        asked.await.is_err()
+    }
+
+    async fn claim(self: Arc<Self>) -> Result<Claim> {
         background::run(async move {
             let failed = |error: redis::RedisError| Error::new("claim a Redis keyspace").because(error);
             let (begun, mut told) = (Instant::now(), false);
@@ -310,8 +335,11 @@ impl Server {
                     .query_async(&mut self.lease.clone())
                     .await
                     .map_err(failed)?;
-                if let Some(number) = claimed {
-                    return Ok(Claim { server: self, number });
+                match claimed {
+                    // Nobody will give one back.
+                    Some(-1) => return Err(self.all_hold_keys()),
+                    Some(number) => return Ok(Claim { server: self, number }),
+                    None => {}
                 }
                 self.free_abandoned().await.map_err(failed)?;
                 if !told && begun.elapsed() > Duration::from_secs(5) {
@@ -329,6 +357,25 @@ impl Server {
         .await
     }
 
+    fn all_hold_keys(&self) -> Error {
+        let Self {
+            databases,
+            registry,
+            endpoint,
+            ..
+        } = self;
+        Error::new("claim a Redis keyspace")
+            .because(format!(
+                "of its {databases} logical databases, all but number {registry}, which tests do \
+                 not get, hold keys of others"
+            ))
+            .note(format!("on the {}", endpoint.place))
+            .with_help(
+                "remove the keys of one if nobody needs them, give the server more databases with \
+                 `databases`, or name another server in CONTAINER_TEST_REDIS_URL",
+            )
+    }
+
     /// The call of a script on the registry.
     fn script(&self, text: &str, number: i64, holder: &str) -> Cmd {
         let mut call = redis::cmd("EVAL");
@@ -342,6 +389,26 @@ impl Server {
     }
 
     async fn release(&self, number: i64, holder: &str) -> redis::RedisResult<()> {
+        // What a test has sent without waiting for the answer is still carried out: its
+        // connections leave after that. Which database they are in shows once the server has
+        // accepted them, and then read from them: it does either between two answers.
+        for _ in 0..2 {
+            let _: String = redis::cmd("PING")
+                .query_async(&mut self.lease.clone())
+                .await?;
+        }
+        let within = format!("db={number}");
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE_WITH_TEST {
+            let clients: String = redis::cmd("CLIENT")
+                .arg("LIST")
+                .query_async(&mut self.lease.clone())
+                .await?;
+            if !clients.split([' ', '\n']).any(|field| field == within) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         let call = self.script(RELEASE, number, holder);
         call.query_async::<i64>(&mut self.lease.clone())
             .await

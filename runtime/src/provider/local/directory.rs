@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use crate::{Error, Result, config};
 
+/// Where directories are in memory.
+const MEMORY: &str = "/dev/shm";
+
 /// Room that a server's data needs, in KiB.
 const ROOM: u64 = 512 * 1024;
 
@@ -73,19 +76,128 @@ fn our_id() -> Result<u32> {
         .map_err(|error| Error::new("find out our user id").because(error))
 }
 
-/// Where running servers have their directories: in memory if there is room.
-pub(super) fn base(owner: &Owner) -> PathBuf {
-    let name = format!("container-test-{}", owner.us);
-    if let Some(chosen) = config::data_directory() {
-        return chosen.join(name);
+/// Where running servers may have their directories: the first that has room is taken.
+fn places() -> Vec<PathBuf> {
+    match config::data_directory() {
+        Some(chosen) => vec![chosen],
+        None => vec![MEMORY.into(), std::env::temp_dir()],
     }
-    let memory = Path::new("/dev/shm");
-    let parent = if memory.is_dir() && (memory.join(&name).is_dir() || has_room(memory)) {
-        memory.to_owned()
-    } else {
-        std::env::temp_dir()
+}
+
+/// The directories of servers of this name, ours all of them.
+pub(super) fn find(name: &str, owner: &Owner) -> Vec<PathBuf> {
+    let prefix = format!("{name}.");
+    entries(&prefix)
+        .filter(|path| is_ours(path, owner))
+        .collect()
+}
+
+/// What is called so in the places of running servers.
+fn entries(prefix: &str) -> impl Iterator<Item = PathBuf> {
+    places()
+        .into_iter()
+        .filter_map(|place| fs::read_dir(place).ok())
+        .flatten()
+        .flatten()
+        .filter(move |entry| entry.file_name().to_string_lossy().starts_with(prefix))
+        .map(|entry| entry.path())
+}
+
+/// Whether it is a directory that nobody but us, or the servers' user, can have made.
+fn is_ours(directory: &Path, owner: &Owner) -> bool {
+    fs::symlink_metadata(directory).is_ok_and(|found| {
+        found.is_dir()
+            && (found.uid() == owner.us || found.uid() == owner.id())
+            && found.mode().trailing_zeros() >= 6
+    })
+}
+
+/// Makes an empty directory for one start of the server of this name. No two starts share one:
+/// the watchdog of the server before removes its own at a moment of its own.
+pub(super) fn make(name: &str, owner: &Owner) -> Result<PathBuf> {
+    let place = match config::data_directory() {
+        Some(chosen) => {
+            if !chosen.exists() {
+                fs::create_dir_all(&chosen).map_err(|error| failed_data("make", &chosen, error))?;
+            }
+            chosen
+        }
+        None if has_room(Path::new(MEMORY)) => MEMORY.into(),
+        None => std::env::temp_dir(),
     };
-    parent.join(name)
+    check(&place, owner)?;
+    let directory = place.join(format!("{name}.{}", &super::super::random()?[..8]));
+    DirBuilder::new()
+        .mode(0o700)
+        .create(&directory)
+        .map_err(|error| failed_data("make", &directory, error))?;
+    hand_over(&directory, owner)?;
+    Ok(directory)
+}
+
+/// Refuses a place in which others could put something else under the name of what we make, or
+/// which the servers' user cannot enter.
+fn check(place: &Path, owner: &Owner) -> Result<()> {
+    let refuse = |cause: String| Err(failed_data("use", place, cause));
+    let whole = fs::canonicalize(place).map_err(|error| failed_data("look at", place, error))?;
+    for (depth, directory) in whole.ancestors().enumerate() {
+        let found =
+            fs::metadata(directory).map_err(|error| failed_data("look at", directory, error))?;
+        let all = found.mode();
+        if depth == 0 {
+            if !found.is_dir() {
+                return refuse("it is not a directory".to_owned());
+            }
+            if ![0, owner.us, owner.id()].contains(&found.uid()) {
+                return refuse("it belongs to somebody else".to_owned());
+            }
+            if all & 0o022 != 0 && all & 0o1000 == 0 {
+                return refuse("others can write to it".to_owned());
+            }
+        }
+        if let Some((user, group)) = owner.other {
+            let may_enter = (all & 0o001 != 0)
+                || (found.gid() == group && all & 0o010 != 0)
+                || (found.uid() == user && all & 0o100 != 0);
+            if !may_enter {
+                return refuse(format!(
+                    "servers run as the user with the number {user}, which cannot enter {}",
+                    directory.display()
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the servers' user can remove a directory of its own: not from a place in which only
+/// we can write.
+pub(super) fn can_be_removed(directory: &Path, owner: &Owner) -> bool {
+    let place = directory.parent().map(fs::metadata);
+    owner.other.is_none()
+        || place.is_some_and(|found| found.is_ok_and(|found| found.mode() & 0o002 != 0))
+}
+
+/// What is younger may be about to start.
+const YOUNG: Duration = Duration::from_secs(60);
+
+/// Removes directories whose server is gone but could not remove them: its watchdog was killed,
+/// or the machine went down. A server holds a lock on its log for as long as it runs.
+pub(super) fn sweep(owner: &Owner) {
+    let is_old = |directory: &Path| {
+        let modified = fs::metadata(directory).and_then(|found| found.modified());
+        let age = modified.ok().and_then(|modified| modified.elapsed().ok());
+        age.is_some_and(|age| age > YOUNG)
+    };
+    let is_held = |directory: &Path| match File::open(directory.join("log")) {
+        Ok(log) => log.try_lock().is_err(),
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    };
+    for directory in entries("container-test-") {
+        if is_ours(&directory, owner) && is_old(&directory) && !is_held(&directory) {
+            remove(&directory);
+        }
+    }
 }
 
 /// Whether there is room for one more server.
@@ -104,27 +216,6 @@ fn has_room(directory: &Path) -> bool {
         .nth(1)
         .and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
     available.is_some_and(|kibibytes| kibibytes >= ROOM)
-}
-
-/// Makes an empty directory for one server, and what is above it. The watchdog of another
-/// server may just be removing the directory above, which is then made again.
-pub(super) fn make(directory: &Path, owner: &Owner) -> Result<()> {
-    remove(directory);
-    let parent = directory.parent().unwrap_or(Path::new("/"));
-    let mut last = None;
-    for _ in 0..50 {
-        private(parent, owner)?;
-        match DirBuilder::new().mode(0o700).create(directory) {
-            Ok(()) => return hand_over(directory, owner),
-            Err(error) if error.kind() == ErrorKind::NotFound => last = Some(error),
-            Err(error) => return Err(failed("make", directory, error)),
-        }
-    }
-    Err(failed(
-        "make",
-        directory,
-        last.unwrap_or_else(|| ErrorKind::NotFound.into()),
-    ))
 }
 
 /// Makes sure of a directory that nobody else can use. In a shared temporary directory somebody
@@ -149,7 +240,7 @@ pub(super) fn private(directory: &Path, owner: &Owner) -> Result<()> {
             directory,
             "it is not a directory that only we can write to",
         )
-        .with_help("remove it, or set CONTAINER_TEST_DATA_DIR to a directory of your own"));
+        .with_help("remove it, or set CONTAINER_TEST_CACHE_DIR to a directory of your own"));
     }
     Ok(())
 }
@@ -182,11 +273,10 @@ pub(super) fn write_private(path: &Path, text: &str, owner: &Owner) -> Result<()
     fs::rename(&new, path).map_err(|error| failed("write", path, error))
 }
 
-/// Removes a directory and, if it was the last one, the one above it.
+/// Removes a directory.
 pub(super) fn remove(directory: &Path) {
-    // Either may be gone already, or be in use by others.
+    // It may be gone already.
     let _ = fs::remove_dir_all(directory);
-    let _ = directory.parent().map(fs::remove_dir);
 }
 
 /// Where prepared data directories and locks are kept: it stays.
@@ -206,6 +296,26 @@ pub(super) fn cache(owner: &Owner) -> Result<PathBuf> {
 /// Waits for a lock among all our processes; it is let go when the file is dropped, or when the
 /// process ends in whatever way.
 pub(super) async fn lock(name: &str) -> Result<File> {
+    let (file, path) = lock_file(name)?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(3)).await,
+            Err(fs::TryLockError::Error(error)) => return Err(failed("lock", &path, error)),
+        }
+    }
+}
+
+/// The same where nobody else needs the thread.
+pub(super) fn lock_now(name: &str) -> Result<File> {
+    let (file, path) = lock_file(name)?;
+    match file.lock() {
+        Ok(()) => Ok(file),
+        Err(error) => Err(failed("lock", &path, error)),
+    }
+}
+
+fn lock_file(name: &str) -> Result<(File, PathBuf)> {
     let directory = cache(&Owner {
         us: our_id()?,
         other: None,
@@ -218,13 +328,7 @@ pub(super) async fn lock(name: &str) -> Result<File> {
         .mode(0o600)
         .open(&path)
         .map_err(|error| failed("open", &path, error))?;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(fs::TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(3)).await,
-            Err(fs::TryLockError::Error(error)) => return Err(failed("lock", &path, error)),
-        }
-    }
+    Ok((file, path))
 }
 
 pub(super) fn failed(
@@ -233,4 +337,13 @@ pub(super) fn failed(
     cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> Error {
     Error::new(format!("{verb} {}", path.display())).because(cause)
+}
+
+/// The same for what is in the place of running servers.
+fn failed_data(
+    verb: &str,
+    path: &Path,
+    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Error {
+    failed(verb, path, cause).with_help("set CONTAINER_TEST_DATA_DIR to a directory of your own")
 }

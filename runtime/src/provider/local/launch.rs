@@ -1,135 +1,212 @@
 //! Starts a server under its watchdog.
 
 use std::fs::OpenOptions;
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
-use super::super::{Service, WATCHDOG, Wanted, random};
+use tokio::time::sleep;
+
+use super::super::{Service, WATCHDOG, Wanted};
 use super::directory::{self, Owner, failed};
-use super::postgres;
 use super::programs::Programs;
+use super::{postgres, redis};
 use crate::{Error, Result};
 
-/// Starts the server; gives its watchdog, port and password.
+/// Keeps the watchdog's input for its child, whose own is empty, and its output for the cleaner.
+const KEEP: &str = "exec 3<&0 4>&1 </dev/null >&2\n";
+
+/// Removes the server's directory when all that were started for it have ended: where they run
+/// as somebody else, who may not remove it themselves.
+const CLEANER: &str = "read -r _; rm -rf \"$1\"";
+
+/// What the watchdog runs: the server, once its data are there. If we end before, so does this,
+/// and the watchdog removes what is there of them.
+const WHEN_PREPARED: &str = "read -r go <&3 && exec \"$@\" 3<&-";
+
+/// Where the watchdog and the cleaner find their programs.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
+
+/// How much longer than the server's start the preparation of its data may take.
+const PREPARATION: Duration = Duration::from_secs(120);
+
+/// A server that is starting.
+pub(super) struct Launched {
+    pub(super) directory: PathBuf,
+    pub(super) port: u16,
+    pub(super) password: String,
+    watchdog: Child,
+}
+
+/// Starts the server of this name, in a directory of its own.
 pub(super) async fn launch(
     wanted: &Wanted,
     programs: &Programs,
     owner: &Owner,
-    directory: &Path,
-    idle: Duration,
-) -> Result<(Child, u16, String)> {
-    directory::make(directory, owner)?;
-    let port = free_port()?;
-    let data = directory.join("data");
-    let (password, arguments) = match wanted.service {
-        Service::Postgres => {
-            let password = postgres::prepare(programs, owner, &data).await?;
-            let data = data.display().to_string();
-            let settings = [
-                "listen_addresses=127.0.0.1",
-                "unix_socket_directories=",
-                "dynamic_shared_memory_type=mmap",
-            ];
-            let mut arguments = vec!["-D".to_owned(), data, "-p".to_owned(), port.to_string()];
-            arguments.extend(
-                settings
-                    .iter()
-                    .flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]),
-            );
-            arguments.extend(wanted.args.iter().cloned());
-            (password, arguments)
-        }
-        Service::Redis => {
-            let password = random()?;
-            let port = port.to_string();
-            let home = directory.display().to_string();
-            let settings =
-                ["--bind", "127.0.0.1", "--port", &port, "--dir", &home].map(str::to_owned);
-            let settings = settings.into_iter().chain(wanted.args.iter().cloned());
-            // In a file, since everybody can read a process's arguments.
-            let file = directory.join("redis.conf");
-            let text = redis_settings(settings).replace("{password}", &password);
-            directory::write_private(&file, &text, owner)?;
-            (password, vec![file.display().to_string()])
-        }
+    name: &str,
+) -> Result<Launched> {
+    directory::sweep(owner);
+    let directory = directory::make(name, owner)?;
+    let watched = free_port().and_then(|port| {
+        let idle = wanted.idle()?;
+        Ok((
+            port,
+            watch(wanted, programs, owner, &directory, port, idle)?,
+        ))
+    });
+    let (port, (watchdog, gate)) = watched.inspect_err(|_| directory::remove(&directory))?;
+    let mut launched = Launched {
+        directory,
+        port,
+        password: String::new(),
+        watchdog,
     };
+    match prepare(wanted, programs, owner, &launched.directory, port).await {
+        Ok(password) => {
+            launched.password = password;
+            open(gate, programs).map(|()| launched)
+        }
+        Err(error) => {
+            drop(gate);
+            launched.stop().await;
+            Err(error)
+        }
+    }
+}
 
-    let log = directory.join("log");
-    let log_file = OpenOptions::new()
+/// Starts the watchdog, which waits for the data.
+fn watch(
+    wanted: &Wanted,
+    programs: &Programs,
+    owner: &Owner,
+    directory: &Path,
+    port: u16,
+    idle: Duration,
+) -> Result<(Child, ChildStdin)> {
+    let path = directory.join("log");
+    let log = OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o600)
-        .open(&log)
-        .map_err(|error| failed("open", &log, error))?;
-    let log_copy = log_file
-        .try_clone()
-        .map_err(|error| failed("open", &log, error))?;
+        .open(&path)
+        .map_err(|error| failed("open", &path, error))?;
+    // Held until the watchdog and the server have ended; `directory::sweep` looks at it. Where
+    // files cannot be locked, nothing is swept.
+    let _ = log.try_lock();
+    let output = if directory::can_be_removed(directory, owner) {
+        Stdio::null()
+    } else {
+        clean_up(directory)?
+    };
+    let arguments = match wanted.service {
+        Service::Postgres => postgres::arguments(&wanted.args, directory, port),
+        Service::Redis => redis::arguments(directory),
+    };
+    let grace = wanted.startup_timeout.max(Duration::from_secs(1)) + PREPARATION;
     let mut command = Command::new("/bin/sh");
     command
-        .args(["-c", WATCHDOG, "container-test-watchdog"])
-        .args([
-            port.to_string(),
-            idle.as_secs().to_string(),
-            wanted.startup_timeout.as_secs().max(1).to_string(),
-        ])
+        .arg("-c")
+        .arg(format!("{KEEP}{WATCHDOG}"))
+        .arg("container-test-watchdog")
+        .args([port.to_string(), idle.as_secs().to_string()])
+        .arg(grace.as_secs().to_string())
         .arg(wanted.service.stop_signal())
         .arg(directory)
+        .args(["/bin/sh", "-c", WHEN_PREPARED, "container-test-gate"])
         .arg(programs.server())
         .args(arguments)
         .env_clear()
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+        .env("PATH", PATH)
         .env("LC_ALL", "C.UTF-8")
         .envs(wanted.env.iter().map(|(name, value)| (name, value)))
         .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(log_file)
-        .stderr(log_copy)
+        .stdin(Stdio::piped())
+        .stdout(output)
+        .stderr(log)
         .process_group(0);
     if let Some((user, group)) = owner.other {
         command.uid(user).gid(group);
     }
-    let child = command.spawn().map_err(|error| {
-        Error::new(format!("start {}", programs.server().display())).because(error)
-    })?;
-    Ok((child, port, password))
-}
-
-/// Arguments of redis-server as lines of a settings file.
-fn redis_settings(arguments: impl Iterator<Item = String>) -> String {
-    let mut text = String::new();
-    for argument in arguments {
-        if let Some(name) = argument.strip_prefix("--") {
-            text.push('\n');
-            text.push_str(name);
-        } else {
-            text.push_str(" \"");
-            text.push_str(&argument.replace('\\', "\\\\").replace('"', "\\\""));
-            text.push('"');
-        }
+    let mut child = command
+        .spawn()
+        .map_err(|error| start_failed(programs, error.into()))?;
+    match child.stdin.take() {
+        Some(gate) => Ok((child, gate)),
+        None => Err(start_failed(programs, "it has no input".into())),
     }
-    text.push('\n');
-    text
 }
 
-/// Tells the watchdog to end the server, and waits a moment until it has.
-pub(super) fn stop(watchdog: &mut Child) {
-    let told = Command::new("kill")
-        .args(["-TERM", &watchdog.id().to_string()])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    if told.is_ok() {
-        for _ in 0..300 {
-            if !matches!(watchdog.try_wait(), Ok(None)) {
-                return;
+/// Starts the cleaner; gives what all others must have as an output.
+fn clean_up(directory: &Path) -> Result<Stdio> {
+    let started = std::io::pipe().and_then(|(input, output)| {
+        let mut cleaner = Command::new("/bin/sh");
+        cleaner
+            .args(["-c", CLEANER, "container-test-cleaner"])
+            .arg(directory)
+            .env_clear()
+            .env("PATH", PATH)
+            .current_dir("/")
+            .stdin(input)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0);
+        cleaner.spawn().map(|_| output.into())
+    });
+    started.map_err(|error| failed("see to the removal of", directory, error))
+}
+
+/// Puts there what the server starts from; gives the password.
+async fn prepare(
+    wanted: &Wanted,
+    programs: &Programs,
+    owner: &Owner,
+    directory: &Path,
+    port: u16,
+) -> Result<String> {
+    match wanted.service {
+        Service::Postgres => postgres::prepare(programs, owner, &directory.join("data")).await,
+        Service::Redis => redis::prepare(&wanted.args, owner, directory, port),
+    }
+}
+
+/// Lets the server start.
+fn open(mut gate: ChildStdin, programs: &Programs) -> Result<()> {
+    gate.write_all(b"go\n")
+        .map_err(|error| start_failed(programs, error.into()))
+}
+
+fn start_failed(programs: &Programs, cause: super::BoxError) -> Error {
+    Error::new(format!("start {}", programs.server().display())).because(cause)
+}
+
+impl Launched {
+    /// Whether the watchdog has ended, and so the server.
+    pub(super) fn has_ended(&mut self) -> bool {
+        !matches!(self.watchdog.try_wait(), Ok(None))
+    }
+
+    /// Tells the watchdog to end the server, waits a moment until it has, and removes what there
+    /// is.
+    pub(super) async fn stop(&mut self) {
+        let told = Command::new("kill")
+            .args(["-TERM", &self.watchdog.id().to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        if told.is_ok() {
+            for _ in 0..300 {
+                if self.has_ended() {
+                    break;
+                }
+                sleep(Duration::from_millis(10)).await;
             }
-            std::thread::sleep(Duration::from_millis(10));
         }
+        directory::remove(&self.directory);
     }
 }
 

@@ -1,15 +1,17 @@
 //! Servers from programs on this machine.
 //!
-//! Each server has a directory of its own, on tmpfs where there is room; it holds the data, the
-//! log, and `endpoint`, which says how to join it. Whoever holds the server's lock starts it;
-//! the watchdog removes the directory when the server ends.
+//! Each start of a server has a directory of its own, on tmpfs where there is room; it holds the
+//! data, the log, and `endpoint`, which says how to join it. Whoever holds the server's lock
+//! starts it; the watchdog removes the directory when the server ends.
 
 mod directory;
 mod launch;
 mod postgres;
 mod programs;
+mod redis;
 
 use std::future::Future;
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,7 +19,8 @@ use tokio::time::{Instant, sleep};
 
 pub(super) use programs::{Programs, find};
 
-use super::{Address, BoxError, Endpoint, Source, Wanted};
+use self::directory::Owner;
+use super::{Address, BoxError, Endpoint, Service, Source, Wanted};
 use crate::{Error, Result};
 
 /// Keeps a small file in the cache directory, for us alone.
@@ -50,6 +53,11 @@ pub(super) fn forget_file(name: &str) {
 const POLL: Duration = Duration::from_millis(4);
 /// How often a start is tried: a port may be taken between its choice and its use.
 const ATTEMPTS: u32 = 3;
+
+/// How the system says that a disk is full, and what to do then.
+const NO_ROOM: &str = "No space left on device";
+const MAKE_ROOM: &str =
+    "make room, or set CONTAINER_TEST_DATA_DIR to a directory with room for 512 MiB";
 
 /// The directory of a running server.
 #[derive(Clone, Debug)]
@@ -105,44 +113,67 @@ where
     C: Fn(Endpoint) -> F,
     F: Future<Output = Result<T, BoxError>>,
 {
-    let idle = wanted.idle()?;
     let owner = directory::owner()?;
-    let name = format!("{}-{}", wanted.server_name(idle), programs.key());
-    let base = directory::base(&owner);
-    let place = Place {
-        directory: base.join(&name),
-    };
-
-    // Most come when the server runs already, and need no lock.
-    if let Some(endpoint) = place.endpoint(programs)
-        && let Ok(lease) = connect(endpoint.clone()).await
-    {
-        return Ok((endpoint, lease));
-    }
+    let name = format!("{}-{}", wanted.server_name(wanted.idle()?), programs.key());
     // Nobody else looks for a server of a test's own.
-    let lock = match wanted.only_for {
-        None => Some(directory::lock(&name).await?),
-        Some(_) => None,
+    let lock = if wanted.only_for.is_none() {
+        // Most come when the server runs already, and need no lock.
+        if let Some(joined) = join(&name, programs, &owner, &connect).await {
+            return Ok(joined);
+        }
+        let lock = directory::lock(&name).await?;
+        if let Some(joined) = join(&name, programs, &owner, &connect).await {
+            return Ok(joined);
+        }
+        Some(lock)
+    } else {
+        None
     };
-    if let Some(endpoint) = place.endpoint(programs)
-        && let Ok(lease) = connect(endpoint.clone()).await
-    {
-        return Ok((endpoint, lease));
-    }
     let mut attempt = 1;
-    loop {
-        let started = start(wanted, programs, &owner, &place, idle, &connect).await;
-        match started {
-            Err(error)
-                if attempt < ATTEMPTS && place.log_tail(50).contains("ddress already in use") =>
-            {
-                drop(error);
-                attempt += 1;
-            }
-            started => {
-                drop(lock);
-                return started;
-            }
+    let started = loop {
+        match start(wanted, programs, &owner, &name, &connect).await {
+            Err(failure) if failure.port_was_taken && attempt < ATTEMPTS => attempt += 1,
+            started => break started.map_err(|failure| failure.error),
+        }
+    };
+    drop(lock);
+    started
+}
+
+/// Connects to the server of this name that runs already.
+async fn join<T, C, F>(
+    name: &str,
+    programs: &Programs,
+    owner: &Owner,
+    connect: &C,
+) -> Option<(Endpoint, T)>
+where
+    C: Fn(Endpoint) -> F,
+    F: Future<Output = Result<T, BoxError>>,
+{
+    for directory in directory::find(name, owner) {
+        // There is none in the directory of a server that is only about to start; one that ends
+        // does not answer any more.
+        if let Some(endpoint) = (Place { directory }).endpoint(programs)
+            && let Ok(lease) = connect(endpoint.clone()).await
+        {
+            return Some((endpoint, lease));
+        }
+    }
+    None
+}
+
+/// Why a server could not be started.
+struct Failure {
+    error: Error,
+    port_was_taken: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            port_was_taken: false,
         }
     }
 }
@@ -150,59 +181,66 @@ where
 async fn start<T, C, F>(
     wanted: &Wanted,
     programs: &Programs,
-    owner: &directory::Owner,
-    place: &Place,
-    idle: Duration,
+    owner: &Owner,
+    name: &str,
     connect: &C,
-) -> Result<(Endpoint, T)>
+) -> Result<(Endpoint, T), Failure>
 where
     C: Fn(Endpoint) -> F,
     F: Future<Output = Result<T, BoxError>>,
 {
-    let launched = launch::launch(wanted, programs, owner, &place.directory, idle).await;
-    let (mut watchdog, port, password) = match launched {
-        Ok(launched) => launched,
-        Err(error) => {
-            directory::remove(&place.directory);
-            return Err(error);
-        }
+    let mut launched = launch::launch(wanted, programs, owner, name).await?;
+    let place = Place {
+        directory: launched.directory.clone(),
     };
+    let (port, password) = (launched.port, launched.password.clone());
     let endpoint = place.describe(programs, port, password.clone());
     let deadline = Instant::now() + wanted.startup_timeout;
-    loop {
+    // A server that listens already may take a while until it answers; meanwhile it must not look
+    // as if nobody wanted it.
+    let mut _waiting = None;
+    let (cause, ended) = loop {
         let failure = match connect(endpoint.clone()).await {
             Ok(lease) => {
-                directory::write_private(
-                    &place.directory.join("endpoint"),
-                    &format!("{port} {password}\n"),
-                    owner,
-                )?;
-                return Ok((endpoint, lease));
+                let text = format!("{port} {password}\n");
+                let file = place.directory.join("endpoint");
+                match directory::write_private(&file, &text, owner) {
+                    Ok(()) => return Ok((endpoint, lease)),
+                    Err(error) => break (error.into(), false),
+                }
             }
             Err(failure) => failure,
         };
-        let log = place.log_tail(50);
-        let ended =
-            log.contains("the server ended by itself") || !matches!(watchdog.try_wait(), Ok(None));
-        if ended || Instant::now() > deadline {
-            // The watchdog ends the server and removes the directory.
-            launch::stop(&mut watchdog);
-            directory::remove(&place.directory);
-            let what = format!("start {}", programs.server().display());
-            let note = if log.trim().is_empty() {
-                "its log is empty".to_owned()
-            } else {
-                format!("its last log lines:\n{log}")
-            };
-            let cause = if ended {
-                "the server ended by itself".into()
-            } else {
-                failure
-            };
-            return Err(Error::new(what).because(cause).note(note).with_help(
-                "the server's own words above say why; an extension or setting that only an image has needs the docker provider",
-            ));
+        _waiting = _waiting.or_else(|| TcpStream::connect(("127.0.0.1", port)).ok());
+        if launched.has_ended() || place.log_tail(50).contains("the server ended by itself") {
+            break ("the server ended by itself".into(), true);
+        }
+        if Instant::now() > deadline {
+            break (failure, false);
         }
         sleep(POLL).await;
+    };
+    let log = place.log_tail(50);
+    launched.stop().await;
+    // Said only now: asking for the version at every start would cost more than it helps.
+    if ended && wanted.service == Service::Redis {
+        redis::check_version(programs)?;
     }
+    let note = if log.trim().is_empty() {
+        "its log is empty".to_owned()
+    } else {
+        format!("its last log lines:\n{log}")
+    };
+    let help = if log.contains(NO_ROOM) {
+        MAKE_ROOM
+    } else {
+        "the server's own words above say why; an extension or setting that only an image has needs the docker provider"
+    };
+    Err(Failure {
+        error: Error::new(format!("start {}", programs.server().display()))
+            .because(cause)
+            .note(note)
+            .with_help(help),
+        port_was_taken: log.contains("ddress already in use"),
+    })
 }

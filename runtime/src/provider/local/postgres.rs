@@ -1,10 +1,11 @@
 //! Prepared data directories of PostgreSQL: `initdb` runs once per program and settings, and
 //! every server starts from a copy.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use super::super::{hex, random};
 use super::directory::{self, Owner, failed};
@@ -25,8 +26,32 @@ const INITDB: [&str; 5] = [
     "--no-sync",
 ];
 
+/// The server's arguments.
+pub(super) fn arguments(wanted: &[String], directory: &Path, port: u16) -> Vec<String> {
+    let data = directory.join("data").display().to_string();
+    let settings = [
+        "listen_addresses=127.0.0.1",
+        "unix_socket_directories=",
+        "dynamic_shared_memory_type=mmap",
+    ];
+    let mut arguments = vec!["-D".to_owned(), data, "-p".to_owned(), port.to_string()];
+    for setting in settings {
+        arguments.extend(["-c".to_owned(), setting.to_owned()]);
+    }
+    arguments.extend(wanted.iter().cloned());
+    arguments
+}
+
 /// Puts a data directory at `data`; gives the password of the user `postgres`.
 pub(super) async fn prepare(programs: &Programs, owner: &Owner, data: &Path) -> Result<String> {
+    let (programs, owner, data) = (programs.clone(), owner.clone(), data.to_owned());
+    // It takes a while, and others use the thread.
+    tokio::task::spawn_blocking(move || fill(&programs, &owner, &data))
+        .await
+        .unwrap_or_else(|error| Err(Error::new("prepare the data directory").because(error)))
+}
+
+fn fill(programs: &Programs, owner: &Owner, data: &Path) -> Result<String> {
     let version = version(programs)?;
     let key = Sha256::digest(format!(
         "{version} {} {INITDB:?} {} {}",
@@ -35,44 +60,42 @@ pub(super) async fn prepare(programs: &Programs, owner: &Owner, data: &Path) -> 
         crate::provision::postgres::REGISTRY
     ));
     let name = format!("postgres-{}", hex(&key[..6]));
-    let cached = directory::cache(owner)?.join(&name);
-    if !cached.join("password").is_file() {
-        let _alone = directory::lock(&name).await?;
-        if !cached.join("password").is_file() {
-            make(programs, owner, &cached, data)?;
+    let cache = directory::cache(owner)?;
+    let cached = cache.join(&name);
+    let finished = cached.join("password");
+    if !finished.is_file() {
+        let _alone = directory::lock_now(&name)?;
+        if !finished.is_file() {
+            let password = make(programs, owner, data)?;
+            // What cannot be kept is made again.
+            let _: Result<()> = keep(owner, data, &password, &cache, &name);
+            return Ok(password);
         }
     }
-    // As whom we are: the cache may be in a home that the servers' user cannot enter.
-    let mut copy = Command::new("cp");
-    copy.arg("-R").arg("-p").arg(cached.join("data")).arg(data);
-    finished(
-        "copy the prepared data directory",
-        copy.stdin(Stdio::null()).output(),
-    )?;
-    fs::read_to_string(cached.join("password"))
+    copy(&cached.join("data"), data)?;
+    fs::read_to_string(&finished)
         .map(|password| password.trim().to_owned())
-        .map_err(|error| failed("read", &cached.join("password"), error))
+        .map_err(|error| failed("read", &finished, error))
 }
 
-/// Makes the prepared directory; the password file, written last, marks it as finished. It is
-/// made where the server's will be, as its user, and then moved to the cache.
-fn make(programs: &Programs, owner: &Owner, cached: &Path, data: &Path) -> Result<()> {
+/// Makes a data directory; gives its password.
+fn make(programs: &Programs, owner: &Owner, data: &Path) -> Result<String> {
     let password = random()?;
     let password_file = data.with_extension("password");
     directory::write_private(&password_file, &password, owner)?;
-    let mut initdb = Command::new(programs.beside("initdb"));
+    let mut initdb = guarded(programs.beside("initdb"));
     initdb
         .args(INITDB)
         .arg("--pwfile")
         .arg(&password_file)
         .arg("-D")
         .arg(data);
-    // Checking passwords by MD5 costs the server less than SCRAM, and they travel over loopback.
     initdb.env("LC_ALL", "C.UTF-8");
     as_owner(&mut initdb, owner);
-    let made = finished("run initdb", initdb.output());
+    let made = run("run initdb", &mut initdb);
     let _ = fs::remove_file(&password_file);
     made?;
+    // Checking passwords by MD5 costs the server less than SCRAM, and they travel over loopback.
     let settings = data.join("postgresql.auto.conf");
     fs::write(&settings, "password_encryption = 'md5'\n")
         .map_err(|error| failed("write", &settings, error))?;
@@ -81,42 +104,77 @@ fn make(programs: &Programs, owner: &Owner, cached: &Path, data: &Path) -> Resul
         crate::provision::postgres::REGISTRY
     );
     single_user(programs, owner, data, &sql)?;
+    Ok(password)
+}
 
-    // A maker that was killed may have left something.
-    let _ = fs::remove_dir_all(cached);
-    directory::private(cached, &owner.clone().ours())?;
-    let mut copy = Command::new("cp");
-    copy.arg("-R").arg("-p").arg(data).arg(cached.join("data"));
-    finished(
-        "keep the prepared data directory",
-        copy.stdin(Stdio::null()).output(),
-    )?;
-    directory::write_private(&cached.join("password"), &password, &owner.clone().ours())?;
-    fs::remove_dir_all(data).map_err(|error| failed("remove", data, error))
+/// Keeps a copy of a data directory for the next time, whole or not at all.
+fn keep(owner: &Owner, data: &Path, password: &str, cache: &Path, name: &str) -> Result<()> {
+    // Makers that were killed may have left something.
+    let prefix = format!("{name}.new-");
+    for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            directory::remove(&entry.path());
+        }
+    }
+    directory::remove(&cache.join(name));
+    let owner = owner.clone().ours();
+    let new = cache.join(format!("{prefix}{}", random()?));
+    directory::private(&new, &owner)?;
+    let kept = copy(data, &new.join("data"))
+        .and_then(|()| directory::write_private(&new.join("password"), password, &owner))
+        .and_then(|()| {
+            fs::rename(&new, cache.join(name)).map_err(|error| failed("rename", &new, error))
+        });
+    kept.inspect_err(|_| directory::remove(&new))
+}
+
+/// Copies a data directory as whom we are: the cache may be in a home that the servers' user
+/// cannot enter.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let mut copy = guarded("cp");
+    copy.arg("-R").arg("-p").arg(from).arg(to);
+    run("copy the prepared data directory", &mut copy)
 }
 
 /// Runs statements, a line each, in a server of their own without any connection.
 fn single_user(programs: &Programs, owner: &Owner, data: &Path, statements: &str) -> Result<()> {
     let script = data.with_extension("sql");
     directory::write_private(&script, statements, owner)?;
-    let input = fs::File::open(&script).map_err(|error| failed("open", &script, error))?;
-    let mut server = Command::new(programs.server());
+    let mut server = guarded("/bin/sh");
     server
+        .args(["-c", "script=$1; shift; exec \"$@\" <\"$script\"", "sh"])
+        .arg(&script)
+        .arg(programs.server())
         .args(["--single", "-F", "-D"])
         .arg(data)
-        .arg("postgres")
-        .current_dir("/");
+        .arg("postgres");
     as_owner(&mut server, owner);
-    let done = finished("prepare the data directory", server.stdin(input).output());
+    let done = run("prepare the data directory", &mut server);
     let _ = fs::remove_file(&script);
     done
 }
 
-fn as_owner(command: &mut Command, owner: &Owner) {
+/// Runs a program, and ends it with all that it has started when its own input ends: then we
+/// have ended. Killed at once, servers would leave shared memory.
+const GUARD: &str = "exec 3<&0 </dev/null
+(read -r _ <&3; trap '' TERM; kill -TERM 0; sleep 2; kill -KILL 0) & guard=$!
+\"$@\" 3<&-
+status=$?
+kill \"$guard\"
+exit $status";
+
+/// A program that does not outlive us, in a process group of its own.
+fn guarded(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("/bin/sh");
     command
-        .stdin(Stdio::null())
+        .args(["-c", GUARD, "container-test-guard"])
+        .arg(program)
         .current_dir("/")
         .process_group(0);
+    command
+}
+
+fn as_owner(command: &mut Command, owner: &Owner) {
     if let Some((user, group)) = owner.other {
         command.uid(user).gid(group);
     }
@@ -154,8 +212,17 @@ fn version(programs: &Programs) -> Result<String> {
     }
 }
 
-fn finished(step: &str, output: std::io::Result<Output>) -> Result<()> {
-    let output = output.map_err(|error| Error::new(step).because(error))?;
+fn run(step: &str, guarded: &mut Command) -> Result<()> {
+    let failed = |error| Error::new(step).because(error);
+    let mut child = guarded
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    // Open until it has ended.
+    let _guard = child.stdin.take();
+    let output = child.wait_with_output().map_err(failed)?;
     if output.status.success() {
         return Ok(());
     }
@@ -167,10 +234,8 @@ fn finished(step: &str, output: std::io::Result<Output>) -> Result<()> {
     } else {
         said.clone()
     });
-    if said.contains("No space left") {
-        error = error.with_help(
-            "make room, or set CONTAINER_TEST_DATA_DIR to a directory with room for 512 MiB",
-        );
+    if said.contains(super::NO_ROOM) {
+        error = error.with_help(super::MAKE_ROOM);
     }
     Err(error)
 }

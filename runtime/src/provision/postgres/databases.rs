@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
-use super::server::code;
+use super::server::{code, explained};
 use super::{Claim, Request, Server, template};
 use crate::sql::{literal, quoted};
 use crate::{Error, Result, background, report};
@@ -14,7 +14,13 @@ use crate::{Error, Result, background, report};
 const READY: i64 = 4;
 
 /// How long tests wait for a place on a server whose connections are all in use.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub(super) const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How long they do so in silence, and how often they look for places of processes that are gone.
+pub(super) const SILENCE: Duration = Duration::from_secs(5);
+
+/// How long the end of a test waits for what processes that are gone have left to be dropped.
+const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(30);
 
 /// Gives a test a database of its own.
 pub(super) async fn claim(server: &Arc<Server>, request: &Arc<Request>) -> Result<Claim> {
@@ -87,7 +93,8 @@ async fn make_clone(server: &Arc<Server>, template: &str, request: &Request) -> 
         Error::new(format!("create a database from the template {template}")).because(error)
     };
     let most = server.most_claims();
-    let (begun, mut told) = (Instant::now(), false);
+    let begun = Instant::now();
+    let (mut looked, mut told) = (begun, false);
     let name = loop {
         let name: Option<String> = sqlx::query_scalar("SELECT claim_new($1, $2, $3, $4, $5)")
             .bind(template)
@@ -101,13 +108,16 @@ async fn make_clone(server: &Arc<Server>, template: &str, request: &Request) -> 
         if let Some(name) = name {
             break name;
         }
-        if !told && begun.elapsed() > Duration::from_secs(5) {
-            told = true;
-            report::progress(&format!(
-                "waiting for one of {} places on the {}",
-                most.unwrap_or_default(),
-                server.endpoint.place
-            ));
+        if looked.elapsed() > SILENCE {
+            looked = Instant::now();
+            if !told {
+                told = true;
+                report::progress(&format!(
+                    "waiting for one of {} places on the {}",
+                    most.unwrap_or_default(),
+                    server.endpoint.place
+                ));
+            }
             drop_abandoned(server).await.map_err(failed)?;
         }
         if begun.elapsed() > PATIENCE {
@@ -124,7 +134,7 @@ async fn make_clone(server: &Arc<Server>, template: &str, request: &Request) -> 
     if let Err(error) = create(server, &mut connection, &name, template).await {
         // The claim without a database would only be in the way.
         let _ = forget(&mut connection, &name).await;
-        return Err(failed(error));
+        return Err(explained(failed, error));
     }
     Ok(name)
 }
@@ -196,19 +206,30 @@ async fn create(
     last.map(|_| ())
 }
 
+/// Drops a test's database; on a server that outlives us, what others have left goes as well.
+pub(super) async fn drop_database(server: &Arc<Server>, name: &str) -> Result<(), sqlx::Error> {
+    let dropped = drop_claimed(server, name).await;
+    if server.endpoint.outlives_us() {
+        // This process may end next, and with it the sweep.
+        let _ = tokio::time::timeout(PATIENCE_WITH_OTHERS, sweep(Arc::clone(server))).await;
+    }
+    dropped
+}
+
 /// Drops a database that is claimed.
-pub(super) async fn drop_database(server: &Server, name: &str) -> Result<(), sqlx::Error> {
+async fn drop_claimed(server: &Server, name: &str) -> Result<(), sqlx::Error> {
     let mut connection = server.work.acquire().await?;
     let drop = format!("DROP DATABASE IF EXISTS {}", quoted(name));
-    // A session that has not ended yet is in the way; to end it by force takes longer.
+    // A session in the middle of a statement does not see that its client is gone. Only a
+    // superuser can end autovacuum by force; without force it makes way by itself.
+    let force = format!("{drop} WITH (FORCE)");
     if connection
-        .execute(AssertSqlSafe(drop.clone()))
+        .execute(AssertSqlSafe(force.clone()))
         .await
         .is_err()
+        && connection.execute(AssertSqlSafe(drop)).await.is_err()
     {
-        connection
-            .execute(AssertSqlSafe(format!("{drop} WITH (FORCE)")))
-            .await?;
+        connection.execute(AssertSqlSafe(force)).await?;
     }
     forget(&mut connection, name).await
 }
@@ -221,12 +242,16 @@ async fn forget(connection: &mut PgConnection, name: &str) -> Result<(), sqlx::E
     Ok(())
 }
 
-/// Drops what processes that are gone have left.
+/// Drops what processes that are gone have left, once.
 pub(super) async fn sweep(server: Arc<Server>) {
-    // Whoever comes next tries again.
-    if drop_abandoned(&server).await.is_ok() && server.endpoint.outlives_us() {
-        let _ = template::drop_stale(&server).await;
-    }
+    let sweep = async || {
+        // Whoever comes next tries again.
+        let _ = drop_abandoned(&server).await;
+        if server.endpoint.outlives_us() {
+            let _ = template::drop_stale(&server).await;
+        }
+    };
+    server.swept.get_or_init(sweep).await;
 }
 
 async fn drop_abandoned(server: &Server) -> Result<(), sqlx::Error> {
@@ -236,7 +261,28 @@ async fn drop_abandoned(server: &Server) -> Result<(), sqlx::Error> {
             .fetch_one(&server.work)
     };
     while let Some(name) = next().await? {
-        drop_database(server, &name).await?;
+        stop_creating(server, &name).await?;
+        // One that cannot be dropped is tried again by others: it must not keep us from the rest.
+        let _ = drop_claimed(server, &name).await;
+    }
+    Ok(())
+}
+
+/// Ends a session that still creates the database: it does not see that its client is gone.
+async fn stop_creating(server: &Server, name: &str) -> Result<(), sqlx::Error> {
+    let sessions = format!(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+         WHERE state = 'active' AND pid <> pg_backend_pid() AND starts_with(query, {})",
+        literal(&format!("CREATE DATABASE {} ", quoted(name)))
+    );
+    for _ in 0..200 {
+        let left: i64 = sqlx::query_scalar(AssertSqlSafe(sessions.clone()))
+            .fetch_one(&server.work)
+            .await?;
+        if left == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(())
 }

@@ -2,19 +2,19 @@
 
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode, Postgres};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, Row};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::databases;
 use super::profile::Profile;
 use crate::provider::{self, Address, BoxError, Endpoint, Wanted};
 use crate::provision::Once;
 use crate::sql::{literal, quoted};
-use crate::{Error, Result, background};
+use crate::{Error, Result, background, report};
 
 /// The database that holds what processes know of each other. Its number is that of its layout,
 /// so that several versions of this crate can use one server.
@@ -39,6 +39,8 @@ pub(crate) struct Server {
     pub(super) templates: Once<String, ()>,
     pub(super) profiles: Once<String, Option<Arc<Profile>>>,
     users: Once<String, ()>,
+    /// Whether what processes that are gone have left was dropped.
+    pub(super) swept: OnceCell<()>,
     /// One at a time is topping up.
     pub(super) topping_up: Mutex<()>,
 }
@@ -64,6 +66,8 @@ const SMALL_POOL_SIZE: u32 = 4;
 const OLDEST: i32 = 130_000;
 /// Connections of a process besides its tests' pools.
 const OVERHEAD: i32 = 3;
+/// How long a connection is waited for on a server that has no free one.
+const PATIENCE_WITH_CONNECTIONS: Duration = Duration::from_secs(30);
 
 impl Endpoint {
     /// How to connect as the administrator.
@@ -132,6 +136,7 @@ async fn open(wanted: &Wanted) -> Result<Arc<Server>> {
         templates: Once::new(),
         profiles: Once::new(),
         users: Once::new(),
+        swept: OnceCell::new(),
         topping_up: Mutex::new(()),
     });
     if abandoned > 0 || server.endpoint.outlives_us() {
@@ -140,8 +145,55 @@ async fn open(wanted: &Wanted) -> Result<Arc<Server>> {
     Ok(server)
 }
 
-/// Connects to the registry, which the first one to come creates, and takes a lease.
+/// Connects to the registry and takes a lease; on a server that others use as well, once it is
+/// among as many processes as may have one.
 async fn open_lease(endpoint: Endpoint) -> Result<(PgConnection, Facts), BoxError> {
+    let (begun, mut told) = (Instant::now(), false);
+    // To connect is work, also for a server: whoever waits for long looks rarely.
+    let mut pause = Duration::from_millis(50);
+    loop {
+        let (mut connection, facts) = open_registry(&endpoint).await?;
+        if matches!(endpoint.address, Address::Ours { .. }) {
+            return Ok((connection, facts));
+        }
+        let before: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM live_leases() l (number) WHERE number < $1")
+                .bind(facts.number)
+                .fetch_one(&mut connection)
+                .await?;
+        let places = places(facts.connections);
+        if before < i64::from(places) {
+            return Ok((connection, facts));
+        }
+        connection.close().await?;
+        if !told && begun.elapsed() > databases::SILENCE {
+            told = true;
+            report::progress(&format!(
+                "waiting for one of {places} processes to leave the {}",
+                endpoint.place
+            ));
+        }
+        if begun.elapsed() > databases::PATIENCE {
+            return Err(Error::new("take a place on the server")
+                .because(format!(
+                    "its max_connections allows {places} processes at the same time"
+                ))
+                .with_help("raise max_connections, or run fewer tests at the same time")
+                .into());
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(1));
+    }
+}
+
+/// How many processes, and how many tests, the connections of a server given by URL suffice for.
+fn places(connections: i32) -> i32 {
+    let per_place = i32::try_from(SMALL_POOL_SIZE).unwrap_or(i32::MAX) + OVERHEAD;
+    ((connections - OVERHEAD) / per_place).max(1)
+}
+
+/// Connects to the registry, which the first one to come creates, and takes a lease.
+async fn open_registry(endpoint: &Endpoint) -> Result<(PgConnection, Facts), BoxError> {
     let options = endpoint.postgres()?.application_name("container-test");
     let mut connection = match PgConnection::connect_with(&options.clone().database(REGISTRY)).await
     {
@@ -156,6 +208,7 @@ async fn open_lease(endpoint: Endpoint) -> Result<(PgConnection, Facts), BoxErro
         }
         Err(error) => return Err(error.into()),
     };
+    let failed = |error| explained(|error| Error::new("use the registry").because(error), error);
     match take_lease(&mut connection).await {
         // There is no such function yet.
         Err(error) if code(&error).as_deref() == Some("42883") => {
@@ -164,11 +217,14 @@ async fn open_lease(endpoint: Endpoint) -> Result<(PgConnection, Facts), BoxErro
                 include_str!("registry.sql"),
                 "COMMIT;"
             );
-            sqlx::raw_sql(script).execute(&mut connection).await?;
+            sqlx::raw_sql(script)
+                .execute(&mut connection)
+                .await
+                .map_err(failed)?;
         }
-        facts => return Ok((connection, facts?)),
+        facts => return Ok((connection, facts.map_err(failed)?)),
     }
-    let facts = take_lease(&mut connection).await?;
+    let facts = take_lease(&mut connection).await.map_err(failed)?;
     Ok((connection, facts))
 }
 
@@ -196,16 +252,31 @@ async fn create_registry(connection: &mut PgConnection) -> Result<(), BoxError> 
     match code(&error).as_deref() {
         // Somebody else was faster.
         Some("42P04" | "23505") => Ok(()),
-        Some("42501") => Err(Error::new("create a database")
-            .because(error)
-            .with_help("give the user of the URL the right to: `ALTER ROLE … CREATEDB`")
-            .into()),
-        Some("25006") => Err(Error::new("create a database")
-            .because(error)
+        _ => Err(explained(
+            |error| Error::new("create a database").because(error),
+            error,
+        )
+        .into()),
+    }
+}
+
+/// What to do about errors that come from what the server is, and what the role may do.
+pub(super) fn explained(failed: impl FnOnce(sqlx::Error) -> Error, error: sqlx::Error) -> Error {
+    let message = error
+        .as_database_error()
+        .map(|error| error.message().to_owned())
+        .unwrap_or_default();
+    match code(&error).as_deref() {
+        Some("42501") if message.contains("create database") => failed(error)
+            .with_help("give the user of the URL the right to: `ALTER ROLE … CREATEDB`"),
+        Some("42501") => failed(error).with_help(format!(
+            "tests share the database {REGISTRY}, which another role has made: name that role in \
+             the URL, or drop the database while no test runs"
+        )),
+        Some("25006") => failed(error)
             .note("the server is a hot standby, or read-only")
-            .with_help("name a primary server in the URL")
-            .into()),
-        _ => Err(error.into()),
+            .with_help("name a primary server in the URL"),
+        _ => failed(error),
     }
 }
 
@@ -261,10 +332,28 @@ impl Server {
     /// How many databases may be claimed at the same time, if that is limited: all connections
     /// of all of them must fit the server.
     pub(super) fn most_claims(&self) -> Option<i32> {
-        let per_test = i32::try_from(SMALL_POOL_SIZE).unwrap_or(i32::MAX) + OVERHEAD;
         self.endpoint
             .outlives_us()
-            .then(|| ((self.facts.connections - OVERHEAD) / per_test).max(1))
+            .then(|| places(self.facts.connections))
+    }
+
+    /// A connection beside those of `work`: a server that is full for a moment is waited for.
+    pub(super) async fn connect(
+        &self,
+        options: &PgConnectOptions,
+    ) -> Result<PgConnection, sqlx::Error> {
+        let begun = Instant::now();
+        loop {
+            match PgConnection::connect_with(options).await {
+                Err(error)
+                    if code(&error).as_deref() == Some("53300")
+                        && begun.elapsed() < PATIENCE_WITH_CONNECTIONS =>
+                {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                connected => return connected,
+            }
+        }
     }
 
     /// The role that a test connects as: on a server given by URL always that of the URL, since

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use super::profile::Profile;
+use super::server::explained;
 use super::{Request, Server};
 use crate::sql::{literal, quoted};
 use crate::{Error, Result};
@@ -45,9 +46,7 @@ async fn find_or_make(server: &Server, name: &str, request: &Request) -> Result<
     let failed = |error: sqlx::Error| {
         Error::new(format!("make the template database {name}")).because(error)
     };
-    let mut registry = PgConnection::connect_with(&server.admin)
-        .await
-        .map_err(failed)?;
+    let mut registry = server.connect(&server.admin).await.map_err(failed)?;
     if !is_finished(&mut registry, name).await.map_err(failed)? {
         // The lock goes with the session, so that a maker that dies lets the next one in.
         let lock = sqlx::query("SELECT pg_advisory_lock(2, hashtext($1))").bind(name);
@@ -95,7 +94,7 @@ async fn make(
     registry
         .execute(AssertSqlSafe(create))
         .await
-        .map_err(failed)?;
+        .map_err(|error| explained(failed, error))?;
 
     let profile = match fill(server, name, user, request).await {
         Ok(profile) => profile,
@@ -121,7 +120,7 @@ async fn fill(server: &Server, name: &str, user: &str, request: &Request) -> Res
         Error::new(format!("fill the template database {name}")).because(error)
     };
     let options = server.admin.clone().database(name).username(user);
-    let mut connection = PgConnection::connect_with(&options).await.map_err(failed)?;
+    let mut connection = server.connect(&options).await.map_err(failed)?;
     let applied = request.schema.apply(&mut connection).await;
     let profile = match applied {
         Ok(()) => Profile::read(&mut connection).await.map_err(failed),
@@ -176,11 +175,12 @@ async fn drop_template(registry: &mut PgConnection, name: &str) -> Result<(), sq
             .await?;
     }
     if marked.is_some() {
-        registry
-            .execute(AssertSqlSafe(format!(
-                "DROP DATABASE IF EXISTS {id} WITH (FORCE)"
-            )))
-            .await?;
+        let drop = format!("DROP DATABASE IF EXISTS {id}");
+        let force = AssertSqlSafe(format!("{drop} WITH (FORCE)"));
+        // Only a superuser can end autovacuum by force; without force it makes way by itself.
+        if registry.execute(force).await.is_err() {
+            registry.execute(AssertSqlSafe(drop)).await?;
+        }
     }
     sqlx::query("DELETE FROM template WHERE name = $1")
         .bind(name)
@@ -191,19 +191,37 @@ async fn drop_template(registry: &mut PgConnection, name: &str) -> Result<(), sq
 
 /// Drops templates that are half-made by processes that are gone, or that nobody used for a day.
 pub(super) async fn drop_stale(server: &Server) -> Result<(), sqlx::Error> {
-    let mut registry = PgConnection::connect_with(&server.admin).await?;
-    while let Some(name) = sqlx::query_scalar::<_, Option<String>>("SELECT stale_template()")
-        .fetch_one(&mut registry)
+    // It is marked as half-made, by us: nobody takes it for finished from now on, and whoever
+    // has just used it makes this do nothing.
+    const MARK: &str = "
+        UPDATE template SET profile = NULL, lease = $1
+        WHERE name = (SELECT stale_template())
+          AND (profile IS NULL OR used < clock_timestamp() - interval '1 day')
+          AND lease NOT IN (SELECT live_leases())
+        RETURNING name";
+    const STILL_OURS: &str =
+        "SELECT EXISTS (SELECT FROM template WHERE name = $1 AND profile IS NULL AND lease = $2)";
+    let mut registry = server.connect(&server.admin).await?;
+    while let Some(name) = sqlx::query_scalar::<_, String>(MARK)
+        .bind(server.facts.number)
+        .fetch_optional(&mut registry)
         .await?
     {
+        // Whoever has the lock makes it anew. It goes with the session.
         let alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(2, hashtext($1))")
             .bind(&name)
             .fetch_one(&mut registry)
             .await?;
-        if !alone {
-            break;
+        let ours = alone
+            && sqlx::query_scalar(STILL_OURS)
+                .bind(&name)
+                .bind(server.facts.number)
+                .fetch_one(&mut registry)
+                .await?;
+        if ours {
+            // One that cannot be dropped is tried again by others.
+            let _ = drop_template(&mut registry, &name).await;
         }
-        drop_template(&mut registry, &name).await?;
     }
     registry.close().await
 }

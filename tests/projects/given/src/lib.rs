@@ -1,0 +1,1 @@
+//! A crate whose tests run on servers given by URL.

@@ -1,0 +1,92 @@
+//! Tests that end in several ways; each is run alone.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use anyhow::Context;
+use container_test::redis::AsyncCommands;
+use container_test::redis::aio::ConnectionManager;
+use container_test::sqlx::{self, PgPool};
+use container_test::{Database, Keyspace, container_test};
+
+/// Writes to both services.
+async fn write(pool: &PgPool, redis: &mut ConnectionManager) -> anyhow::Result<()> {
+    sqlx::query("INSERT INTO users (name) VALUES ('grace')").execute(pool).await?;
+    let () = redis.set("session:1", "grace").await?;
+    Ok(())
+}
+
+#[container_test(postgres, redis)]
+async fn passes(database: Database, keyspace: Keyspace, pool: PgPool, mut redis: ConnectionManager) -> anyhow::Result<()> {
+    assert_eq!(database.row_count("users").await?, 1);
+    assert_eq!(keyspace.key_count().await?, 0);
+    write(&pool, &mut redis).await?;
+    assert_eq!(database.row_count("users").await?, 2);
+    assert_eq!(keyspace.key_count().await?, 1);
+    Ok(())
+}
+
+#[container_test(postgres, redis)]
+async fn fails(pool: PgPool, mut redis: ConnectionManager) -> anyhow::Result<()> {
+    write(&pool, &mut redis).await?;
+    anyhow::bail!("the body returned an error")
+}
+
+#[container_test(postgres, redis)]
+async fn panics(pool: PgPool, mut redis: ConnectionManager) {
+    write(&pool, &mut redis).await.unwrap();
+    panic!("the body panicked");
+}
+
+#[container_test(postgres, redis, timeout = "1s")]
+async fn times_out(pool: PgPool, mut redis: ConnectionManager) {
+    write(&pool, &mut redis).await.unwrap();
+    let _ = sqlx::query("SELECT pg_sleep(600)").execute(&pool).await;
+}
+
+#[container_test(postgres, redis)]
+async fn hangs(pool: PgPool, mut redis: ConnectionManager) {
+    write(&pool, &mut redis).await.unwrap();
+    std::fs::write(std::env::var_os("MARK").unwrap(), "").unwrap();
+    let _ = sqlx::query("SELECT pg_sleep(600)").execute(&pool).await;
+}
+
+#[container_test(postgres, redis, migrations = ["CREATE TABLE slow ()", "SELECT pg_sleep(600)"])]
+async fn hangs_in_a_migration(_pool: PgPool, _redis: ConnectionManager) {}
+
+/// Sends more than the server reads at a time, and does not wait for answers.
+#[container_test(redis)]
+async fn leaves_with_keys_on_their_way(keyspace: Keyspace) -> anyhow::Result<()> {
+    let url = keyspace.url().strip_prefix("redis://").context("a URL")?;
+    let (address, number) = url.split_once('/').context("a database")?;
+    let mut commands = format!("SELECT {number}\r\n");
+    for number in 0..5_000 {
+        commands += &format!("SET late:{number} 1\r\n");
+    }
+    for _ in 0..8 {
+        TcpStream::connect(address)?.write_all(commands.as_bytes())?;
+    }
+    Ok(())
+}
+
+#[container_test(postgres, migrations = ["CREATE TABLE large AS SELECT n, repeat('x', 500) AS text FROM generate_series(1, 250000) n"])]
+async fn has_a_large_template(pool: PgPool) -> anyhow::Result<()> {
+    sqlx::query("SELECT FROM large LIMIT 1").execute(&pool).await?;
+    Ok(())
+}
+
+#[container_test(postgres(isolation = "server"))]
+async fn wants_a_postgres_of_its_own(_pool: PgPool) {}
+
+#[container_test(redis(isolation = "server"))]
+async fn wants_a_redis_of_its_own(_redis: ConnectionManager) {}
+
+#[container_test(postgres)]
+async fn uses_postgres(_pool: PgPool) {}
+
+#[container_test(redis)]
+async fn uses_redis(mut redis: ConnectionManager) -> anyhow::Result<()> {
+    let () = redis.set("a", 1).await?;
+    Ok(())
+}
