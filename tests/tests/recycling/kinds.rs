@@ -294,7 +294,7 @@ pub(crate) const KINDS: &[Kind] = kinds! {
     "rows updated without being counted" Dropped Sql(&["SET track_counts = off", "UPDATE roles SET name = 'hidden' WHERE id = 1"]);
     "rows added without being counted" Dropped Sql(&["SET track_counts = off", "INSERT INTO roles VALUES (700{n}, 'hidden')"]);
     "rows inserted without being counted" Dropped Sql(&["SET track_counts = off", "INSERT INTO letters VALUES ({n}, 'hidden')"]);
-    "rows inserted by another session without being counted" Dropped OwnConnection(&["SET track_counts = off", "INSERT INTO letters VALUES ({n}, 'hidden')"]);
+    "rows inserted by another session without being counted" Recycled OwnConnection(&["SET track_counts = off", "INSERT INTO letters VALUES ({n}, 'hidden')"]);
     "nextval without being counted" Dropped Sql(&["SET track_counts = off", "SELECT nextval('tickets')"]);
     "definitions without being counted" Dropped Sql(&["SET track_counts = off", "CREATE FUNCTION hidden() RETURNS int LANGUAGE sql AS 'SELECT 1'"]);
     "counters reset" Dropped Sql(&["UPDATE roles SET name = 'hidden'", "SELECT pg_stat_force_next_flush()", "SELECT pg_stat_reset()"]);
