@@ -76,7 +76,7 @@ fn our_id() -> Result<u32> {
         .map_err(|error| Error::new("find out our user id").because(error))
 }
 
-/// Where running servers may have their directories: the first that has room is taken.
+/// Where running servers may have their directories.
 fn places() -> Vec<PathBuf> {
     match config::data_directory() {
         Some(chosen) => vec![chosen],

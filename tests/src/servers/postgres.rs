@@ -1,29 +1,19 @@
-//! Plain servers, as somebody else runs them: what is given by URL, and what is found on them.
+//! PostgreSQL.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::fs;
-use std::net::TcpListener;
-use std::os::unix::fs::chown;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::{as_user, directory, end, finish, free_port, output, wait_for, wrapped};
+
 /// The role that tests have: it may create databases, and nothing else.
 pub const ROLE: &str = "tester";
 /// Its password.
 pub const PASSWORD: &str = "tell-nobody";
-
-/// Longest time that a server may take to answer, and to have ended what it does.
-const LONGEST: Duration = Duration::from_secs(60);
-
-/// Runs a program until the pipe on its input closes: whoever holds the other end has ended then,
-/// however that came.
-const WHILE_WE_LIVE: &str = r#""$@" & server=$!; read -r _; kill -s INT $server; wait $server"#;
 
 /// A PostgreSQL server with a superuser `postgres` and a role that may create databases.
 #[derive(Debug)]
@@ -34,14 +24,6 @@ pub struct Postgres {
     directory: TempDir,
     /// What was there before anybody used it.
     before: Vec<String>,
-}
-
-/// A Redis server with 16 logical databases.
-#[derive(Debug)]
-pub struct Redis {
-    port: u16,
-    process: Child,
-    directory: TempDir,
 }
 
 impl Postgres {
@@ -268,185 +250,10 @@ impl Postgres {
     }
 }
 
-impl Redis {
-    /// Starts a server with further arguments.
-    #[must_use]
-    pub fn start(arguments: &[&str]) -> Self {
-        let directory = directory();
-        let port = free_port();
-        let program = program("redis-server", "redis-server");
-        let process = wrapped("redis", &program, directory.path())
-            .args(["--bind", "127.0.0.1", "--databases", "16", "--save", ""])
-            .args(["--unixsocketperm", "777", "--unixsocket"])
-            .arg(directory.path().join("redis.sock"))
-            .args(["--port", &port.to_string()])
-            .args(arguments)
-            .spawn();
-        let server = Self {
-            port,
-            process: process.expect("sh starts"),
-            directory,
-        };
-        wait_for("Redis", server.directory.path(), || {
-            // One that wants a password answers as well.
-            output(&mut server.client(0, &["PING"])).is_ok()
-        });
-        server
-    }
-
-    /// The URL for tests.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    /// Its Unix socket.
-    #[must_use]
-    pub fn socket(&self) -> PathBuf {
-        self.directory.path().join("redis.sock")
-    }
-
-    /// What it answers to a command in a logical database.
-    #[allow(clippy::must_use_candidate, reason = "commands change something")]
-    pub fn ask(&self, database: u32, command: &[&str]) -> String {
-        output(&mut self.client(database, command)).expect("an answer of Redis")
-    }
-
-    fn client(&self, database: u32, command: &[&str]) -> Command {
-        let mut client = Command::new(program("redis-cli", "redis-tools"));
-        client
-            .args(["--no-raw", "-p", &self.port.to_string()])
-            .args(["-n", &database.to_string()])
-            .args(command);
-        client
-    }
-
-    /// All keys with their values as the server stores them, and when they expire.
-    #[must_use]
-    pub fn keys(&self) -> BTreeMap<String, String> {
-        const CONTENTS: &str = "
-            local contents = {}
-            for number = 0, 15 do
-                redis.call('SELECT', number)
-                for _, key in ipairs(redis.call('KEYS', '*')) do
-                    table.insert(contents, number .. ' ' .. key)
-                    local expires = redis.call('PEXPIRETIME', key)
-                    table.insert(contents, redis.sha1hex(redis.call('DUMP', key)) .. ' ' .. expires)
-                end
-            end
-            return contents";
-        let mut client = Command::new(program("redis-cli", "redis-tools"));
-        client.args(["-p", &self.port.to_string(), "EVAL", CONTENTS, "0"]);
-        let contents = output(&mut client).expect("an answer of Redis");
-        let lines: Vec<&str> = contents.lines().filter(|line| !line.is_empty()).collect();
-        let pairs = lines.chunks(2);
-        pairs
-            .map(|pair| (pair[0].to_owned(), pair[1..].concat()))
-            .collect()
-    }
-
-    /// Clients that are still connected after a moment.
-    #[must_use]
-    pub fn clients(&self) -> Vec<String> {
-        let since = Instant::now();
-        loop {
-            let clients = self.ask(0, &["CLIENT", "LIST"]).replace("\\n", "\n");
-            let others: Vec<String> = clients
-                .lines()
-                .filter(|line| line.contains("id=") && !line.contains("cmd=client"))
-                .map(str::to_owned)
-                .collect();
-            if others.is_empty() || since.elapsed() > Duration::from_secs(2) {
-                return others;
-            }
-            sleep(Duration::from_millis(20));
-        }
-    }
-}
-
 impl Drop for Postgres {
     fn drop(&mut self) {
         end(&mut self.process);
     }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        end(&mut self.process);
-    }
-}
-
-fn end(process: &mut Child) {
-    drop(process.stdin.take());
-    let _ = process.wait();
-}
-
-/// A directory that servers can enter, be they somebody else.
-fn directory() -> TempDir {
-    let directory = tempfile::Builder::new()
-        .prefix("container-test-server-")
-        .tempdir()
-        .expect("a directory for a server");
-    if let Some((user, group)) = other_user("postgres") {
-        chown(directory.path(), Some(user), Some(group)).expect("a directory of postgres");
-    }
-    directory
-}
-
-/// A port that nobody listens on.
-#[must_use]
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
-    listener.local_addr().expect("its address").port()
-}
-
-/// A command whose program ends with us.
-fn wrapped(user: &str, program: &Path, directory: &Path) -> Command {
-    let log = fs::File::create(directory.join("log")).expect("a log");
-    let mut command = if user == "postgres" {
-        as_user(user, Path::new("sh"))
-    } else {
-        Command::new("sh")
-    };
-    command
-        .args(["-c", WHILE_WE_LIVE, "sh"])
-        .arg(program)
-        .current_dir(directory)
-        .process_group(0)
-        .stdin(Stdio::piped())
-        .stderr(log.try_clone().expect("the same log"))
-        .stdout(log);
-    command
-}
-
-/// A command as a user if we are root, which PostgreSQL refuses to run as.
-fn as_user(user: &str, program: &Path) -> Command {
-    let mut command = Command::new(program);
-    if let Some((user, group)) = other_user(user) {
-        command.uid(user).gid(group);
-    }
-    command.current_dir("/").stdin(Stdio::null());
-    command
-}
-
-fn other_user(name: &str) -> Option<(u32, u32)> {
-    let status = fs::read_to_string("/proc/self/status").expect("our own status");
-    if !status.contains("\nUid:\t0\t") {
-        return None;
-    }
-    let users = fs::read_to_string("/etc/passwd").expect("a list of users");
-    let prefix = format!("{name}:");
-    let user = users.lines().find(|line| line.starts_with(&prefix));
-    let user = user.unwrap_or_else(|| panic!("this suite runs as root and needs a user {name}"));
-    let mut fields = user.split(':').skip(2).map(|id| id.parse().expect("an id"));
-    Some((fields.next()?, fields.next()?))
-}
-
-fn program(name: &str, package: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut candidates = std::env::split_paths(&path).map(|directory| directory.join(name));
-    let found = candidates.find(|candidate| candidate.is_file());
-    found.unwrap_or_else(|| panic!("this suite needs {name}: install the package {package}"))
 }
 
 /// The directory of PostgreSQL's programs: along `PATH`, or where Debian has the newest.
@@ -466,34 +273,4 @@ fn postgres_programs() -> PathBuf {
             .all(|program| directory.join(program).is_file())
     });
     found.expect("this suite needs PostgreSQL's server programs: install the package postgresql")
-}
-
-fn finish(command: &mut Command) {
-    if let Err(error) = output(command) {
-        panic!("{}: {error}", command.get_program().display());
-    }
-}
-
-/// What the command says on its output, or what it complains about.
-fn output(command: &mut Command) -> Result<String, String> {
-    let output = command.output().map_err(|error| error.to_string())?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
-    if output.status.success() {
-        Ok(text(&output.stdout))
-    } else {
-        Err(text(&output.stderr))
-    }
-}
-
-fn wait_for(what: &str, directory: &Path, mut happened: impl FnMut() -> bool) {
-    let since = Instant::now();
-    while !happened() {
-        if since.elapsed() > LONGEST {
-            let mut text = format!("waited in vain for {what}");
-            let log = fs::read_to_string(directory.join("log")).unwrap_or_default();
-            let _ = write!(text, "; the server's log:\n{log}");
-            panic!("{text}");
-        }
-        sleep(Duration::from_millis(20));
-    }
 }

@@ -1,0 +1,121 @@
+//! Redis.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::{directory, end, free_port, output, program, wait_for, wrapped};
+
+/// A Redis server with 16 logical databases.
+#[derive(Debug)]
+pub struct Redis {
+    port: u16,
+    process: Child,
+    directory: TempDir,
+}
+
+impl Redis {
+    /// Starts a server with further arguments.
+    #[must_use]
+    pub fn start(arguments: &[&str]) -> Self {
+        let directory = directory();
+        let port = free_port();
+        let program = program("redis-server", "redis-server");
+        let process = wrapped("redis", &program, directory.path())
+            .args(["--bind", "127.0.0.1", "--databases", "16", "--save", ""])
+            .args(["--unixsocketperm", "777", "--unixsocket"])
+            .arg(directory.path().join("redis.sock"))
+            .args(["--port", &port.to_string()])
+            .args(arguments)
+            .spawn();
+        let server = Self {
+            port,
+            process: process.expect("sh starts"),
+            directory,
+        };
+        wait_for("Redis", server.directory.path(), || {
+            // One that wants a password answers as well.
+            output(&mut server.client(0, &["PING"])).is_ok()
+        });
+        server
+    }
+
+    /// The URL for tests.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Its Unix socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join("redis.sock")
+    }
+
+    /// What it answers to a command in a logical database.
+    #[allow(clippy::must_use_candidate, reason = "commands change something")]
+    pub fn ask(&self, database: u32, command: &[&str]) -> String {
+        output(&mut self.client(database, command)).expect("an answer of Redis")
+    }
+
+    fn client(&self, database: u32, command: &[&str]) -> Command {
+        let mut client = Command::new(program("redis-cli", "redis-tools"));
+        client
+            .args(["--no-raw", "-p", &self.port.to_string()])
+            .args(["-n", &database.to_string()])
+            .args(command);
+        client
+    }
+
+    /// All keys with their values as the server stores them, and when they expire.
+    #[must_use]
+    pub fn keys(&self) -> BTreeMap<String, String> {
+        const CONTENTS: &str = "
+            local contents = {}
+            for number = 0, 15 do
+                redis.call('SELECT', number)
+                for _, key in ipairs(redis.call('KEYS', '*')) do
+                    table.insert(contents, number .. ' ' .. key)
+                    local expires = redis.call('PEXPIRETIME', key)
+                    table.insert(contents, redis.sha1hex(redis.call('DUMP', key)) .. ' ' .. expires)
+                end
+            end
+            return contents";
+        let mut client = Command::new(program("redis-cli", "redis-tools"));
+        client.args(["-p", &self.port.to_string(), "EVAL", CONTENTS, "0"]);
+        let contents = output(&mut client).expect("an answer of Redis");
+        let lines: Vec<&str> = contents.lines().filter(|line| !line.is_empty()).collect();
+        let pairs = lines.chunks(2);
+        pairs
+            .map(|pair| (pair[0].to_owned(), pair[1..].concat()))
+            .collect()
+    }
+
+    /// Clients that are still connected after a moment.
+    #[must_use]
+    pub fn clients(&self) -> Vec<String> {
+        let since = Instant::now();
+        loop {
+            let clients = self.ask(0, &["CLIENT", "LIST"]).replace("\\n", "\n");
+            let others: Vec<String> = clients
+                .lines()
+                .filter(|line| line.contains("id=") && !line.contains("cmd=client"))
+                .map(str::to_owned)
+                .collect();
+            if others.is_empty() || since.elapsed() > Duration::from_secs(2) {
+                return others;
+            }
+            sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        end(&mut self.process);
+    }
+}

@@ -1,0 +1,101 @@
+//! Servers given by URL: nothing is left on them, nothing of others is touched, their limits are
+//! kept, and wrong URLs are explained.
+#![cfg(target_os = "linux")] // Processes are found in /proc.
+
+mod left;
+mod limits;
+mod mistakes;
+
+use container_test_tests::project::Project;
+use container_test_tests::run::{Finished, Run, Runner};
+use container_test_tests::servers::{PASSWORD, Postgres, ROLE, Redis};
+
+fn project() -> Project {
+    let project = Project::new("given", &[], env!("CARGO_TARGET_TMPDIR"));
+    project.build(&[]);
+    project
+}
+
+/// A run on servers that are given by URL.
+fn run<'a>(project: &'a Project, runner: Runner, postgres: &str, redis: &str) -> Run<'a> {
+    project
+        .run_without_engine(runner)
+        .env("CONTAINER_TEST_PROVIDER", "external")
+        .env("CONTAINER_TEST_POSTGRES_URL", postgres)
+        .env("CONTAINER_TEST_REDIS_URL", redis)
+}
+
+fn passed(run: &Finished<'_>, number: usize) {
+    let (libtest, nextest) = (
+        format!("test result: ok. {number} passed"),
+        format!("{number} passed"),
+    );
+    assert!(
+        run.status.success() && (run.output.contains(&libtest) || run.output.contains(&nextest)),
+        "{}",
+        run.output
+    );
+}
+
+/// What is left on servers that nobody else uses.
+fn left(postgres: &Postgres, redis: &Redis) -> Vec<String> {
+    let mut left = postgres.left();
+    left.extend(redis.clients());
+    left.extend(redis.keys().into_keys().map(|key| format!("key {key}")));
+    left
+}
+
+/// What a test must say, and nothing of the password.
+fn says(run: &Finished<'_>, test: &str, parts: &[&str]) {
+    let said = run.said_by(test);
+    for part in parts {
+        assert!(
+            said.contains(part),
+            "{test} does not say {part:?}:\n{}",
+            run.output
+        );
+    }
+    assert!(!run.output.contains(PASSWORD), "{}", run.output);
+}
+
+#[test]
+fn two_projects_use_the_same_servers_at_once() {
+    let first = project();
+    let second = Project::new("lifecycle", &[], env!("CARGO_TARGET_TMPDIR"));
+    second.build(&[]);
+    let (postgres, redis) = (Postgres::start(&[]), Redis::start(&[]));
+    let url = (postgres.url(), redis.url());
+    let first = run(&first, Runner::CargoTest, &url.0, &url.1)
+        .args(&["--test", "ends", "--test", "crowd", "--", "passes", "both"])
+        .start();
+    let second = run(&second, Runner::Nextest, &url.0, &url.1)
+        .args(&["--lib", "--test", "ends", "unit", "passes"])
+        .start();
+    let (first, second) = (first.finish(), second.finish());
+    passed(&first, 8);
+    passed(&second, 3);
+    assert_eq!(postgres.templates().len(), 2);
+    assert_eq!(left(&postgres, &redis), [""; 0]);
+}
+
+#[test]
+fn unix_sockets_work_as_urls() {
+    let project = project();
+    let (postgres, redis) = (Postgres::start(&[]), Redis::start(&[]));
+    let directory = postgres.socket_directory().display().to_string();
+    let port = postgres.port();
+    let encoded = directory.replace('/', "%2F");
+    let redis_url = format!("unix://{}", redis.socket().display());
+    for url in [
+        format!("postgres://{ROLE}@{encoded}:{port}/theirs"),
+        format!("postgres://{ROLE}@localhost:{port}/theirs?host={directory}"),
+    ] {
+        let run = run(&project, Runner::CargoTest, &url, &redis_url);
+        passed(
+            &run.args(&["--test", "ends", "--", "--exact", "passes"])
+                .finish(),
+            1,
+        );
+        assert_eq!(left(&postgres, &redis), [""; 0]);
+    }
+}
