@@ -52,7 +52,9 @@ BEGIN
     superuser := current_setting('is_superuser') = 'on';
     durable := current_setting('fsync') = 'on';
     connections := current_setting('max_connections')::integer
-        - current_setting('superuser_reserved_connections')::integer;
+        - current_setting('superuser_reserved_connections')::integer
+        -- Since PostgreSQL 16; 0 by default.
+        - coalesce(current_setting('reserved_connections', true)::integer, 0);
     abandoned := (SELECT count(*) FROM claim c WHERE NOT c.kept AND c.lease NOT IN (SELECT live_leases()));
 END $$;
 
