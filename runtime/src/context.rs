@@ -2,14 +2,15 @@
 
 use std::marker::PhantomData;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use tokio::sync::OnceCell;
 
 use crate::provision::postgres::Finished;
 use crate::provision::{keyspace, postgres};
-use crate::{Error, FromContext, Result, services};
+use crate::{Error, FromContext, Result};
 
 /// What one test runs in: its name, its services.
 ///
@@ -41,7 +42,7 @@ struct Inner {
 /// The test's database, and the pool that its arguments share.
 pub(crate) struct TestDatabase {
     claim: postgres::Claim,
-    pool: OnceLock<PgPool>,
+    pool: OnceCell<PgPool>,
 }
 
 impl TestDatabase {
@@ -49,9 +50,8 @@ impl TestDatabase {
         self.claim.options()
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
-        self.pool
-            .get_or_init(|| services::postgres::pool(self.claim.options(), self.claim.pool_size()))
+    pub(crate) async fn pool(&self) -> &PgPool {
+        self.pool.get_or_init(|| self.claim.pool()).await
     }
 }
 
@@ -64,7 +64,7 @@ impl<D> TestContext<D> {
     ) -> Self {
         let postgres = postgres.map(|claim| TestDatabase {
             claim,
-            pool: OnceLock::new(),
+            pool: OnceCell::new(),
         });
         Self {
             inner: Arc::new(Inner {

@@ -1,6 +1,6 @@
 //! PostgreSQL: the server's settings, the injectable types, the handle to a test's database.
 
-use sqlx::pool::{PoolConnection, PoolOptions};
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool, Row};
 
@@ -67,14 +67,6 @@ pub(crate) fn wanted(options: &PostgresOptions) -> Result<Wanted> {
     })
 }
 
-/// The pool of a test.
-pub(crate) fn pool(options: PgConnectOptions, size: u32) -> PgPool {
-    PoolOptions::new()
-        .max_connections(size)
-        .test_before_acquire(false)
-        .connect_lazy_with(options)
-}
-
 fn failed(what: &str) -> impl FnOnce(sqlx::Error) -> Error {
     let step = what.to_owned();
     move |error| Error::new(step).because(error)
@@ -82,7 +74,7 @@ fn failed(what: &str) -> impl FnOnce(sqlx::Error) -> Error {
 
 impl<D: Declares<Postgres>> FromContext<D> for PgPool {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
-        Ok(cx.postgres()?.pool().clone())
+        Ok(cx.postgres()?.pool().await.clone())
     }
 }
 
@@ -90,6 +82,7 @@ impl<D: Declares<Postgres>> FromContext<D> for PoolConnection<sqlx::Postgres> {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
         cx.postgres()?
             .pool()
+            .await
             .acquire()
             .await
             .map_err(failed("connect to the test's database"))
@@ -117,7 +110,7 @@ impl<D: Declares<Postgres>> FromContext<D> for Database {
         let options = cx.postgres()?.options();
         Ok(Self {
             url: options.to_url_lossy().to_string(),
-            pool: cx.postgres()?.pool().clone(),
+            pool: cx.postgres()?.pool().await.clone(),
         })
     }
 }

@@ -64,7 +64,8 @@ const WHOLE: &[(&str, &str)] = &[
         "the session",
         "SELECT concat_ws(' ', session_user, current_user, pg_my_temp_schema(), txid_current_if_assigned(),
              (SELECT count(*) FROM pg_prepared_statements), (SELECT count(*) FROM pg_cursors WHERE is_holdable),
-             (SELECT count(*) FROM pg_listening_channels()))",
+             (SELECT count(*) FROM pg_listening_channels()), (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
+             AND pid = pg_backend_pid()), coalesce(current_setting('app.visitor', true), 'undefined'))",
     ),
     (
         "relations",
@@ -92,6 +93,9 @@ const RELATIONS: &str = "
 
 /// Reads the whole database, as a test that looks everywhere would.
 pub(crate) async fn fingerprint(connection: &mut PgConnection) -> Fingerprint {
+    // Its settings show once it is loaded, as they are in a session that has called a function.
+    let load = raw_sql("LOAD 'plpgsql'").execute(&mut *connection);
+    load.await.unwrap();
     wait_until_alone(connection).await;
     let mut parts = Fingerprint::new();
     for (name, query) in WHOLE {
@@ -242,6 +246,11 @@ const PLANS: &[&str] = &[
 /// give, how queries are planned.
 pub(crate) async fn follow_up(connection: &mut PgConnection) -> Fingerprint {
     let mut parts = Fingerprint::new();
+    // Numbers that the session has drawn itself.
+    for query in ["SELECT lastval()::text", "SELECT currval('tickets')::text"] {
+        let value = lines(connection, query.to_owned()).await;
+        parts.insert(query.to_owned(), value);
+    }
     for (when, statements) in [("before", &[][..]), ("after", STATEMENTS)] {
         for statement in statements {
             if let Err(error) = raw_sql(*statement).execute(&mut *connection).await {

@@ -284,6 +284,9 @@ pub(crate) const KINDS: &[Kind] = kinds! {
     "a connection forgotten" Dropped ForgottenConnection;
     "a connection left open" Dropped OpenConnection;
     "settings of the session" Recycled Sql(&["SET search_path = billing", "SET work_mem = '{n}MB'", "SET default_transaction_read_only = on", "SET timezone = 'Asia/Tokyo'", "SET datestyle = 'German'"]);
+    "a setting of its own" Recycled Sql(&["SET app.visitor = 'u{n}'"]);
+    "a setting of its own, in a transaction" Recycled Sql(&["BEGIN", "SELECT set_config('app.visitor', 'u{n}', true)", "ROLLBACK"]);
+    "a library loaded" Recycled Sql(&["LOAD 'auto_explain'", "SET auto_explain.log_min_duration = {n}"]);
     "a role" Recycled Sql(&["SET ROLE pg_monitor"]);
     "a user" Recycled Sql(&["INSERT INTO letters VALUES (1, 'a')", "SET SESSION AUTHORIZATION pg_monitor"]);
     "advisory locks" Recycled Sql(&["SELECT pg_advisory_lock({n})"]);

@@ -10,8 +10,9 @@ mod random;
 use std::fmt::Write;
 
 use container_test::TestContext;
+use container_test::sqlx::pool::PoolConnection;
 use container_test::sqlx::postgres::PgConnectOptions;
-use container_test::sqlx::{Connection, PgConnection};
+use container_test::sqlx::{PgPool, Postgres, raw_sql};
 
 use self::fingerprint::{Fingerprint, difference, fingerprint, follow_up};
 use self::harness::{Declared, Line};
@@ -39,13 +40,10 @@ impl Reference {
             return (Fate::Dropped, None);
         }
         let (_, (first, later)) = line.test(async |cx: TestContext<Declared>| {
-            let mut connection: PgConnection = cx.get().await.unwrap();
+            // The session of the test before, where it was kept.
+            let mut connection: PoolConnection<Postgres> = cx.get().await.unwrap();
             let first = fingerprint(&mut connection).await;
-            // A session that knows nothing yet, like that of the reference.
-            connection.close().await.unwrap();
-            let mut connection: PgConnection = cx.get().await.unwrap();
             let later = follow_up(&mut connection).await;
-            connection.close().await.unwrap();
             (first, later)
         });
         let wrong = difference(&self.first, &first).or_else(|| difference(&self.later, &later));
@@ -178,4 +176,57 @@ fn nothing_is_recycled_that_says_so() {
     let (first, ()) = line.test(async |_| ());
     let (second, ()) = line.test(async |_| ());
     assert_ne!(first, second);
+}
+
+/// One test that uses its pool: the session that it got, and whether the server is one of which
+/// sessions are kept.
+fn session(line: Line, statement: &'static str) -> (i32, bool) {
+    let pid = async |cx: TestContext<Declared>| {
+        let mut connection: PoolConnection<Postgres> = cx.get().await.unwrap();
+        raw_sql(statement).execute(&mut *connection).await.unwrap();
+        sqlx::query_as(
+            "SELECT pg_backend_pid(), current_setting('server_version_num')::int >= 160000",
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap()
+    };
+    line.test(pid).1
+}
+
+#[test]
+fn a_session_serves_the_next_test_if_it_equals_a_new_one() {
+    let line = Line::new("session");
+    let (first, can_be_kept) = session(line, "INSERT INTO letters VALUES (1, 'a')");
+    let (second, _) = session(line, "SET work_mem = '5MB'; LISTEN news");
+    assert_eq!(
+        second == first,
+        can_be_kept,
+        "kept on PostgreSQL 16 and newer"
+    );
+    let (third, _) = session(line, "SET app.visitor = 'ada'");
+    assert_eq!(third == second, can_be_kept);
+    let (fourth, _) = session(
+        line,
+        "INSERT INTO pages VALUES (5000, 'in a page among several')",
+    );
+    assert_ne!(fourth, third, "it knew a setting that a new one does not");
+    let (fifth, _) = session(line, "SELECT");
+    assert_ne!(fifth, fourth, "it knew where the table's last row was put");
+}
+
+#[test]
+fn a_pool_that_a_test_has_kept_is_closed() {
+    let line = Line::new("stale");
+    let (_, pool) = line.test(async |cx: TestContext<Declared>| {
+        let pool: PgPool = cx.get().await.unwrap();
+        raw_sql("SELECT").execute(&pool).await.unwrap();
+        let options = pool.connect_options();
+        assert_ne!(options.get_username(), "nobody");
+        pool
+    });
+    line.test(async |_| {
+        let refused = raw_sql("SELECT").execute(&pool).await.unwrap_err();
+        assert!(matches!(refused, sqlx::Error::PoolClosed), "{refused}");
+    });
 }

@@ -1,11 +1,12 @@
 //! Claims, clones, drops.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use super::server::{code, explained};
+use super::session::Session;
 use super::{Claim, Request, Server, template};
 use crate::sql::{literal, quoted};
 use crate::{Error, Result, background, report};
@@ -29,8 +30,14 @@ pub(super) async fn claim(server: &Arc<Server>, request: &Arc<Request>) -> Resul
         let template = template::name(&request);
         // Clones are made ahead only where they go with the server.
         let ahead = request.name.is_none() && !server.endpoint.outlives_us();
+        let recycle = request.recycle && ahead && server.can_recycle();
+        let (own, kept) = if recycle {
+            server.kept.take(&template).unzip()
+        } else {
+            (None, None)
+        };
         let ready = if ahead {
-            claim_ready(&server, &template, &request).await?
+            claim_ready(&server, &template, &request, own.as_deref()).await?
         } else {
             None
         };
@@ -45,8 +52,8 @@ pub(super) async fn claim(server: &Arc<Server>, request: &Arc<Request>) -> Resul
             (database, None)
         };
         let user = server.user(request.user.as_deref());
-        let recycle = request.recycle && ahead && server.can_recycle();
-        Ok(Claim {
+        let kept = kept.filter(|_| own.as_ref() == Some(&database));
+        let mut claim = Claim {
             server,
             database,
             template,
@@ -54,33 +61,49 @@ pub(super) async fn claim(server: &Arc<Server>, request: &Arc<Request>) -> Resul
             ahead,
             recycle,
             stats_reset,
-        })
+            session: Mutex::new(None),
+            mark: None,
+        };
+        let session = match kept {
+            Some(session) => Some(session),
+            None if recycle => {
+                let version = claim.server.facts.version_number;
+                Session::open(&claim.options(), version).await
+            }
+            None => None,
+        };
+        claim.mark = session.as_ref().map(|session| session.mark);
+        claim.session = Mutex::new(session);
+        Ok(claim)
     })
     .await
 }
 
-/// Claims a clone that is ready; gives its name, and when its statistics were set to zero.
+/// Claims a clone that is ready, best of all the process's own; gives its name, and when its
+/// statistics were set to zero.
 async fn claim_ready(
     server: &Arc<Server>,
     template: &str,
     request: &Request,
+    own: Option<&str>,
 ) -> Result<Option<(String, Option<String>)>> {
     let failed = |error: sqlx::Error| Error::new("claim a database").because(error);
     // In one message, and so in one round trip: a process may well run but one test.
     let claim = format!(
-        "SELECT * FROM claim_ready({}, {}, {})",
+        "SELECT * FROM claim_ready({}, {}, {}, {})",
         literal(template),
         server.facts.number,
-        literal(&request.test)
+        literal(&request.test),
+        own.map_or_else(|| "NULL".to_owned(), literal)
     );
     let row = sqlx::raw_sql(AssertSqlSafe(claim))
         .fetch_one(&mut *server.lease.lock().await)
         .await
         .map_err(failed)?;
     let claimed: Option<String> = row.try_get("claimed").map_err(failed)?;
-    let left: i64 = row.try_get("ready_left").map_err(failed)?;
+    let left: Option<i64> = row.try_get("ready_left").map_err(failed)?;
     // Recycled databases come back: as long as one is left, there are enough.
-    if claimed.is_some() && left == 0 {
+    if claimed.is_some() && left == Some(0) {
         top_up(server, template.to_owned());
     }
     let stats_reset = row.try_get("stats_reset").map_err(failed)?;
@@ -204,6 +227,24 @@ async fn create(
         last = connection.execute(AssertSqlSafe(statement.clone())).await;
     }
     last.map(|_| ())
+}
+
+/// Keeps a session in a database that the process has idle; the one that was kept for longest may
+/// have to make way, and its database is anybody's then.
+pub(super) fn keep(server: &Arc<Server>, database: String, session: Session) {
+    let Some((database, session)) = server.kept.put(database, session) else {
+        return;
+    };
+    let server = Arc::clone(server);
+    background::start_task(async move {
+        // What is not given back now is when this process has ended.
+        let _ = session.connection.close().await;
+        let free = format!(
+            "DELETE FROM claim WHERE idle AND database = {}",
+            literal(&database)
+        );
+        let _ = server.lease.lock().await.execute(AssertSqlSafe(free)).await;
+    });
 }
 
 /// Drops a test's database; on a server that outlives us, what others have left goes as well.

@@ -4,16 +4,20 @@ mod databases;
 mod profile;
 mod recycle;
 mod server;
+mod session;
 mod template;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
+use sqlx::pool::PoolOptions;
+use sqlx::postgres::{PgConnectOptions, Postgres};
 use sqlx::{ConnectOptions, PgPool};
 
 pub(crate) use self::server::{REGISTRY, Server, forget};
+
+use self::session::{Mark, Session};
 
 use crate::migrations::Schema;
 use crate::provider::Wanted;
@@ -45,6 +49,9 @@ pub(crate) struct Claim {
     recycle: bool,
     /// When the counters of its statistics were set to zero, if ever.
     stats_reset: Option<String>,
+    /// A session in the database that may serve the next test as well, until a pool takes it.
+    session: Mutex<Option<Session>>,
+    mark: Option<Mark>,
 }
 
 /// Gives a test a database of its own on the server that it wants.
@@ -80,9 +87,24 @@ impl Claim {
             .database(&self.database)
     }
 
-    /// How many connections the test's pool may have.
-    pub(crate) fn pool_size(&self) -> u32 {
-        self.server.pool_size()
+    /// The test's pool.
+    pub(crate) async fn pool(&self) -> PgPool {
+        let settings = PoolOptions::<Postgres>::new()
+            .max_connections(self.server.pool_size())
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false);
+        match self.take_session() {
+            Some(session) => session::pool(session, settings, self.options()).await,
+            None => settings.connect_lazy_with(self.options()),
+        }
+    }
+
+    fn take_session(&self) -> Option<Session> {
+        self.session
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// Where the database is, for people.

@@ -19,11 +19,11 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Postgres, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Row};
 
 use super::profile::{Profile, Table, VACUUM};
-use super::{Claim, Finished, Server};
+use super::session::{self, Mark, Session};
+use super::{Claim, Finished, Server, databases};
 use crate::sql::literal;
 use crate::{Error, background};
 
@@ -43,18 +43,23 @@ const ATTEMPTS: usize = 10;
 /// what is emptied leaves its indexes as large as they are, and more work than a new clone.
 const PAGES: i64 = 8;
 
-/// Ends what the session was at, and what it has set. It says first whether it was counting what
-/// it wrote: a superuser can switch that off.
+/// Ends what the session was at, and what it has set: all that `DISCARD ALL` does, which cannot be
+/// sent with others, but for temporary tables, which end the database's use anyway. It says first
+/// whether it was counting what it wrote: a superuser can switch that off.
 const RESET_SESSION: &str = "
     ROLLBACK;
     SELECT current_setting('track_counts')::boolean;
+    CLOSE ALL;
     SET SESSION AUTHORIZATION DEFAULT;
     RESET ALL;
+    DEALLOCATE ALL;
     UNLISTEN *;
+    DISCARD PLANS;
+    DISCARD SEQUENCES;
     SELECT oid::bigint AS oid, pg_stat_get_db_stat_reset_time(oid)::text AS reset,
-           pg_stat_get_db_numbackends(oid) AS sessions
+           pg_stat_get_db_numbackends(oid) AS sessions, pg_backend_pid() AS pid
     FROM pg_database WHERE datname = current_database();
-    SELECT pg_stat_force_next_flush()";
+    SELECT pg_stat_force_next_flush(), pg_advisory_unlock_all()";
 
 /// What was written since the counters were at zero, a row each. The size of a table is that of
 /// its file: to ask for it by `pg_relation_size` would open every table.
@@ -97,17 +102,34 @@ async fn try_recycle(claim: &Claim, pool: Option<&PgPool>) -> Result<bool, sqlx:
     let Some(mut connection) = last_connection(claim, pool).await? else {
         return Ok(false);
     };
-    let (stats_reset, version) = (
-        claim.stats_reset.as_deref(),
-        claim.server.facts.version_number,
-    );
-    let recycled = recycle(&mut connection, &profile, stats_reset, version).await;
-    // Its backend ends by itself; nobody needs to wait for that.
-    connection.close_hard().await?;
-    match recycled? {
-        Some(stats_reset) => Ok(give_back(claim, stats_reset).await),
-        None => Ok(false),
-    }
+    // Statements that it has prepared are closed with the others.
+    connection.clear_cached_statements().await?;
+    let recycled = recycle(&mut connection, &profile, claim).await;
+    let Ok(Some(AsNew {
+        stats_reset,
+        session,
+    })) = recycled
+    else {
+        // Its backend ends by itself; nobody needs to wait for that.
+        connection.close_hard().await?;
+        return recycled.map(|_| false);
+    };
+    let session = match session {
+        Some(mark) => Some(Session { connection, mark }),
+        None => {
+            connection.close_hard().await?;
+            None
+        }
+    };
+    Ok(give_back(claim, stats_reset, session).await)
+}
+
+/// A database that equals its template again.
+struct AsNew {
+    /// When the counters were set to zero.
+    stats_reset: Option<String>,
+    /// The session, if it equals a new one.
+    session: Option<Mark>,
 }
 
 /// The template's profile, read once per process.
@@ -137,12 +159,15 @@ async fn profile(server: &Arc<Server>, template: &str) -> Option<Arc<Profile>> {
         .clone()
 }
 
-/// A connection to the database, all others of the test's pool being closed: one that the test
-/// has used is warm, and need not be made.
+/// A connection to the database, all others of the test's pool being closed: the session that may
+/// be kept, or another one that the test has used, which is warm, and need not be made.
 async fn last_connection(
     claim: &Claim,
     pool: Option<&PgPool>,
 ) -> Result<Option<PgConnection>, sqlx::Error> {
+    if let Some(session) = claim.take_session() {
+        return Ok(Some(session.connection));
+    }
     let Some(pool) = pool.filter(|pool| pool.size() > 0 && !pool.is_closed()) else {
         return claim.options().connect().await.map(Some);
     };
@@ -158,9 +183,17 @@ async fn last_connection(
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }
-        let connection = pool.acquire().await.map(PoolConnection::<Postgres>::detach);
+        let mut connection = pool.acquire().await?.detach();
+        while let Some(other) = pool.try_acquire() {
+            let mut other = other.detach();
+            if claim.mark.is_some() && claim.mark.map(|mark| mark.pid) == pid(&mut other).await.ok()
+            {
+                std::mem::swap(&mut connection, &mut other);
+            }
+            other.close().await?;
+        }
         pool.close().await;
-        connection
+        Ok(connection)
     };
     // Connections that the test still holds may yet write.
     tokio::time::timeout(PATIENCE_WITH_TEST, all_back)
@@ -169,13 +202,20 @@ async fn last_connection(
         .transpose()
 }
 
-/// Gives when the counters were set to zero, once the database equals its template.
+async fn pid(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+    let row = sqlx::raw_sql("SELECT pg_backend_pid()")
+        .fetch_one(connection)
+        .await?;
+    row.try_get(0)
+}
+
+/// Proves that the database equals its template again, once what can be put back is.
 async fn recycle(
     connection: &mut PgConnection,
     profile: &Profile,
-    stats_reset: Option<&str>,
-    version: i32,
-) -> Result<Option<Option<String>>, sqlx::Error> {
+    claim: &Claim,
+) -> Result<Option<AsNew>, sqlx::Error> {
+    let version = claim.server.facts.version_number;
     let rows = sqlx::raw_sql(RESET_SESSION)
         .fetch_all(&mut *connection)
         .await?;
@@ -183,7 +223,7 @@ async fn recycle(
         return Ok(None);
     };
     let reset: Option<String> = database.get("reset");
-    if !counting.get::<bool, _>(0) || reset.as_deref() != stats_reset {
+    if !counting.get::<bool, _>(0) || reset != claim.stats_reset {
         return Ok(None);
     }
     let oid: i64 = database.get("oid");
@@ -194,8 +234,21 @@ async fn recycle(
     let Some(repairs) = repairs(connection, profile).await? else {
         return Ok(None);
     };
+    let session = match claim.mark {
+        Some(mark)
+            if mark.pid == database.get::<i32, _>("pid")
+                && !tables_remembered(&repairs)
+                && session::settings(connection).await? == mark.settings =>
+        {
+            Some(mark)
+        }
+        _ => None,
+    };
     if repairs.is_empty() {
-        return Ok(Some(reset));
+        return Ok(Some(AsNew {
+            stats_reset: reset,
+            session,
+        }));
     }
     repair(connection, &repairs).await?;
     let (vacuum, proof) = (vacuum(&repairs, version), proof(&repairs, oid));
@@ -212,7 +265,10 @@ async fn recycle(
             break;
         };
         if clean.get(0) && done.get("alone") {
-            return Ok(Some(done.get("reset")));
+            return Ok(Some(AsNew {
+                stats_reset: done.get("reset"),
+                session,
+            }));
         }
         // A session that just starts, be it elsewhere, keeps rows from being removed.
         tokio::time::sleep(MOMENT).await;
@@ -242,6 +298,8 @@ enum Repair<'a> {
         table: &'a Table,
         /// Whether values out of line were written.
         toasted: bool,
+        /// Its size before.
+        pages: i64,
         statement: String,
     },
 }
@@ -267,11 +325,12 @@ async fn repairs<'a>(
                 // Of tables that are not the template's the size is not asked for.
                 let pages: Option<i64> = row.get("pages");
                 let (changed, toasted) = (row.get("changed"), row.get("toasted"));
-                let table = profile.table(row.get("oid"))?;
+                let (table, pages) = (profile.table(row.get("oid"))?, pages?);
                 Some(Repair::Table {
                     table,
                     toasted,
-                    statement: repair_table(table, profile.horizon, changed, pages?)?,
+                    pages,
+                    statement: repair_table(table, profile.horizon, changed, pages)?,
                 })
             }
             _ => None,
@@ -324,6 +383,20 @@ fn tables<'a>(repairs: &'a [Repair<'_>]) -> impl Iterator<Item = &'a Table> {
     })
 }
 
+/// Whether the session remembers in which of a table's pages it has put a row last, and may put the
+/// next one elsewhere than a new session would. It forgets that when a table is cut.
+fn tables_remembered(repairs: &[Repair<'_>]) -> bool {
+    repairs.iter().any(|repair| match repair {
+        Repair::Sequence(_) => false,
+        Repair::Table {
+            table,
+            toasted,
+            pages,
+            ..
+        } => table.pages > 0 && (*toasted || table.pages > 1 && *pages == table.pages),
+    })
+}
+
 /// The statement that removes dead rows: they would show in where new ones come to lie.
 fn vacuum(repairs: &[Repair<'_>], version: i32) -> Option<String> {
     let names: Vec<&str> = tables(repairs).map(|table| table.name.as_str()).collect();
@@ -362,18 +435,27 @@ fn proof(repairs: &[Repair<'_>], database: i64) -> String {
     )
 }
 
-/// Gives the database back, unless something was changed that lies outside of it.
-async fn give_back(claim: &Claim, stats_reset: Option<String>) -> bool {
+/// Gives the database back, with the session to the next test of this process, unless something
+/// was changed that lies outside of it.
+async fn give_back(claim: &Claim, stats_reset: Option<String>, session: Option<Session>) -> bool {
     let reset = stats_reset.map_or_else(|| "NULL".to_owned(), |reset| literal(&reset));
-    let give = format!("SELECT give_back({}, {reset})", literal(&claim.database));
-    let server = Arc::clone(&claim.server);
+    let (server, database) = (Arc::clone(&claim.server), claim.database.clone());
     let given = background::run(async move {
         let failed = |error: sqlx::Error| Error::new("give the database back").because(error);
+        let give = format!(
+            "SELECT give_back({}, {reset}, {})",
+            literal(&database),
+            session.is_some()
+        );
         let row = sqlx::raw_sql(AssertSqlSafe(give))
             .fetch_one(&mut *server.lease.lock().await)
             .await
             .map_err(failed)?;
-        row.try_get(0).map_err(failed)
+        let given = row.try_get(0).map_err(failed)?;
+        if let Some(session) = session.filter(|_| given) {
+            databases::keep(&server, database, session);
+        }
+        Ok(given)
     });
     given.await.unwrap_or(false)
 }

@@ -3,7 +3,9 @@
 -- A lease stands for a process: a number, and an advisory lock on it that the server lets go
 -- when the process's session ends, however it ends. A database of ours is claimed while it has
 -- a row in `claim`, which is written before the database is made or used. A clone without a row
--- is pristine: made ahead, or proven to equal its template again.
+-- is pristine: made ahead, or proven to equal its template again. So is one whose row says `idle`:
+-- its holder keeps a session in it for its next test, and until the holder is gone nobody else
+-- takes it.
 CREATE SEQUENCE IF NOT EXISTS lease_number AS integer CYCLE;
 CREATE SEQUENCE IF NOT EXISTS clone_number AS bigint;
 
@@ -22,6 +24,7 @@ CREATE TABLE IF NOT EXISTS claim (
     lease integer NOT NULL,
     test text NOT NULL,
     kept boolean NOT NULL DEFAULT false,
+    idle boolean NOT NULL DEFAULT false,
     since timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
@@ -39,7 +42,8 @@ CREATE OR REPLACE FUNCTION live_leases() RETURNS SETOF integer LANGUAGE sql AS $
       AND l.locktype = 'advisory' AND l.classid = 1 AND l.objsubid = 2 AND l.granted
 $$;
 
--- Takes a lease; tells about the server, and how many claims of dead processes there are.
+-- Takes a lease; tells about the server, and how many claims of dead processes there are. What
+-- those had idle is anybody's.
 CREATE OR REPLACE FUNCTION take_lease(
     OUT number integer, OUT version text, OUT version_number integer,
     OUT superuser boolean, OUT durable boolean, OUT connections integer, OUT abandoned bigint)
@@ -55,6 +59,7 @@ BEGIN
         - current_setting('superuser_reserved_connections')::integer
         -- Since PostgreSQL 16; 0 by default.
         - coalesce(current_setting('reserved_connections', true)::integer, 0);
+    DELETE FROM claim c WHERE c.idle AND c.lease NOT IN (SELECT live_leases());
     abandoned := (SELECT count(*) FROM claim c WHERE NOT c.kept AND c.lease NOT IN (SELECT live_leases()));
 END $$;
 
@@ -67,15 +72,26 @@ CREATE OR REPLACE FUNCTION ready(template text) RETURNS SETOF text LANGUAGE sql 
     ORDER BY d.oid
 $$;
 
--- Claims a clone that is ready, and tells how many are left; null if there is none.
+-- Claims a clone that is ready, and tells how many are left; null if there is none. One that the
+-- process has idle is taken before all others.
 CREATE OR REPLACE FUNCTION claim_ready(
-    template text, lease integer, test text, OUT claimed text, OUT ready_left bigint,
+    template text, lease integer, test text, own text, OUT claimed text, OUT ready_left bigint,
     OUT stats_reset text)
 LANGUAGE plpgsql AS $$
 DECLARE
-    candidates text[] := ARRAY(SELECT ready(claim_ready.template));
+    candidates text[];
     candidate text;
 BEGIN
+    IF own IS NOT NULL THEN
+        UPDATE claim c SET idle = false, test = claim_ready.test, since = clock_timestamp()
+        WHERE c.database = own AND c.lease = claim_ready.lease AND c.idle;
+        IF FOUND THEN
+            claimed := own;
+            stats_reset := (SELECT r.stats_reset::text FROM recycled r WHERE r.database = own);
+            RETURN;
+        END IF;
+    END IF;
+    candidates := ARRAY(SELECT ready(claim_ready.template));
     ready_left := cardinality(candidates);
     FOREACH candidate IN ARRAY candidates LOOP
         ready_left := ready_left - 1;
@@ -113,9 +129,9 @@ BEGIN
     RETURN claimed;
 END $$;
 
--- Gives back a database whose contents equal its template again, unless something outside of it
--- was changed: false, then.
-CREATE OR REPLACE FUNCTION give_back(name text, stats_reset timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Gives back a database whose contents equal its template again, to its holder's next test or to
+-- anybody, unless something outside of it was changed: false, then.
+CREATE OR REPLACE FUNCTION give_back(name text, stats_reset timestamptz, idle boolean) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (
         SELECT FROM pg_database d
@@ -133,7 +149,11 @@ BEGIN
     END IF;
     INSERT INTO recycled VALUES (name, give_back.stats_reset)
     ON CONFLICT (database) DO UPDATE SET stats_reset = excluded.stats_reset;
-    DELETE FROM claim WHERE database = name;
+    IF give_back.idle THEN
+        UPDATE claim c SET idle = true WHERE c.database = name;
+    ELSE
+        DELETE FROM claim c WHERE c.database = name;
+    END IF;
     RETURN true;
 END $$;
 
@@ -148,7 +168,7 @@ CREATE OR REPLACE FUNCTION take_over(lease integer) RETURNS text LANGUAGE sql AS
     UPDATE claim SET lease = take_over.lease
     WHERE database = (
         SELECT c.database FROM claim c
-        WHERE NOT c.kept AND c.lease NOT IN (SELECT live_leases())
+        WHERE NOT c.kept AND NOT c.idle AND c.lease NOT IN (SELECT live_leases())
         FOR UPDATE SKIP LOCKED LIMIT 1
     )
     RETURNING database

@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::databases;
 use super::profile::Profile;
+use super::session::Kept;
 use crate::provider::{self, Address, BoxError, Endpoint, Wanted};
 use crate::provision::Once;
 use crate::sql::{literal, quoted};
@@ -41,6 +42,7 @@ pub(crate) struct Server {
     users: Once<String, ()>,
     /// Whether what processes that are gone have left was dropped.
     pub(super) swept: OnceCell<()>,
+    pub(super) kept: Kept,
     /// One at a time is topping up.
     pub(super) topping_up: Mutex<()>,
 }
@@ -137,6 +139,7 @@ async fn open(wanted: &Wanted) -> Result<Arc<Server>> {
         profiles: Once::new(),
         users: Once::new(),
         swept: OnceCell::new(),
+        kept: Kept::default(),
         topping_up: Mutex::new(()),
     });
     if abandoned > 0 || server.endpoint.outlives_us() {
