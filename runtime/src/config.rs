@@ -67,6 +67,11 @@ pub(crate) fn server_url(name: &str) -> Option<String> {
     variable(name)
 }
 
+/// `NEXTEST`: whether this process runs but one test, as nextest's do.
+pub(crate) fn one_test_per_process() -> bool {
+    flag("NEXTEST")
+}
+
 /// `CONTAINER_TEST_VERBOSE`: whether to say what each service runs on.
 pub(crate) fn verbose() -> bool {
     flag("CONTAINER_TEST_VERBOSE")

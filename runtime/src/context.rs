@@ -128,7 +128,7 @@ impl<D> TestContext<D> {
         if let Some(inner) = Arc::into_inner(self.inner) {
             if let (Some(postgres), Some(finished)) = (inner.postgres, finished) {
                 drop(postgres.pool);
-                postgres.claim.release(&finished);
+                postgres.claim.release(finished);
             }
             if let Some(redis) = inner.redis {
                 redis.release();

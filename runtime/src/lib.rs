@@ -8,6 +8,7 @@ mod declaration;
 mod error;
 mod inject;
 mod migrations;
+mod once;
 mod provider;
 mod provision;
 mod report;

@@ -1,14 +1,16 @@
 //! Migrations and SQL seeds: found, hashed, applied.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
 
-use sha2::{Digest, Sha256};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgDatabaseError;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::declaration::Migrations;
-use crate::provider::{BoxError, hex};
+use crate::once::Once;
+use crate::provider::BoxError;
 use crate::{Error, Result, sql};
 
 /// Everything that a template is made from.
@@ -21,9 +23,12 @@ pub(crate) struct Schema {
 #[derive(Debug)]
 enum Source {
     Nothing,
-    Directory(PathBuf, Migrator),
+    Directory(PathBuf, Vec<File>),
     Inline(Vec<Script>),
 }
+
+/// The name of a file, and what is in it.
+type File = (String, String);
 
 /// One SQL script.
 #[derive(Clone, Debug)]
@@ -122,12 +127,20 @@ fn shortened(statement: &str) -> String {
 }
 
 impl Schema {
-    /// Reads what the test declares, as it is now.
-    pub(crate) async fn read(
+    /// What the test declares, read once per process.
+    pub(crate) async fn of(
         directory: &Path,
         migrations: Migrations,
-        seeds: &[PathBuf],
-    ) -> Result<Self> {
+        seeds: Vec<PathBuf>,
+    ) -> Result<Arc<Self>> {
+        type Declared = (PathBuf, Migrations, Vec<PathBuf>);
+        static READ: LazyLock<Once<Declared, Arc<Schema>>> = LazyLock::new(Once::new);
+        let cell = READ.cell((directory.to_owned(), migrations, seeds.clone()));
+        let read = async || Self::read(directory, migrations, &seeds).map(Arc::new);
+        cell.get_or_try_init(read).await.cloned()
+    }
+
+    fn read(directory: &Path, migrations: Migrations, seeds: &[PathBuf]) -> Result<Self> {
         let migrations = match migrations {
             Migrations::Disabled => Source::Nothing,
             Migrations::Inline(scripts) => Source::Inline(
@@ -140,11 +153,11 @@ impl Schema {
                     })
                     .collect(),
             ),
-            Migrations::Directory(given) => read_directory(directory.join(given)).await?,
+            Migrations::Directory(given) => read_directory(directory.join(given))?,
             Migrations::Default => {
                 let usual = directory.join("migrations");
                 if usual.is_dir() {
-                    read_directory(usual).await?
+                    read_directory(usual)?
                 } else {
                     Source::Nothing
                 }
@@ -158,47 +171,43 @@ impl Schema {
     }
 
     /// A hash of all content: equal schemas share a template.
+    ///
+    /// It is the standard library's, which is compiled with optimisations also where the test is
+    /// not: every process needs it. With another compiler it may be another one, and so may the
+    /// template be.
     pub(crate) fn hash(&self, salt: &str) -> String {
-        let mut hash = Sha256::new();
-        let mut add = |part: &[u8]| {
-            hash.update(part.len().to_le_bytes());
-            hash.update(part);
-        };
-        add(salt.as_bytes());
+        let mut hash = DefaultHasher::new();
+        salt.hash(&mut hash);
         match &self.migrations {
-            Source::Nothing => add(b"nothing"),
-            Source::Directory(_, migrator) => {
-                add(b"directory");
-                for migration in migrator
-                    .iter()
-                    .filter(|migration| migration.migration_type.is_up_migration())
-                {
-                    add(&migration.version.to_le_bytes());
-                    add(migration.description.as_bytes());
-                    add(&migration.checksum);
-                }
-            }
+            Source::Nothing => "nothing".hash(&mut hash),
+            Source::Directory(_, files) => ("directory", files).hash(&mut hash),
             Source::Inline(scripts) => {
-                add(b"inline");
+                "inline".hash(&mut hash);
                 for script in scripts {
-                    add(script.text.as_bytes());
+                    script.text.hash(&mut hash);
                 }
             }
         }
-        add(b"seeds");
+        "seeds".hash(&mut hash);
         for seed in &self.seeds {
-            add(seed.text.as_bytes());
+            seed.text.hash(&mut hash);
         }
-        hex(&hash.finalize()[..6])
+        format!("{:012x}", hash.finish() >> 16)
     }
 
     /// Applies migrations, then seeds.
     pub(crate) async fn apply(&self, connection: &mut PgConnection) -> Result<()> {
         match &self.migrations {
             Source::Nothing => {}
-            Source::Directory(directory, migrator) => {
+            Source::Directory(directory, files) => {
+                let migrator = Migrator::new(directory.as_path())
+                    .await
+                    .map_err(|error| unreadable(directory, error))?;
+                if read_files(directory)? != *files {
+                    return Err(unreadable(directory, "they have just changed"));
+                }
                 if let Err(error) = migrator.run_direct(None, &mut *connection, false).await {
-                    return Err(migration_failure(directory, migrator, error, connection).await);
+                    return Err(migration_failure(directory, &migrator, error, connection).await);
                 }
             }
             Source::Inline(scripts) => {
@@ -214,19 +223,37 @@ impl Schema {
     }
 }
 
-async fn read_directory(directory: PathBuf) -> Result<Source> {
-    let failed = |error: BoxError| {
-        Error::new(format!("read the migrations in {}", directory.display())).because(error).with_help(
+fn unreadable(directory: &Path, cause: impl Into<BoxError>) -> Error {
+    Error::new(format!("read the migrations in {}", directory.display()))
+        .because(cause)
+        .with_help(
             "files are named `<version>_<description>.sql`, with a number as the version, as sqlx has it",
         )
-    };
+}
+
+fn read_directory(directory: PathBuf) -> Result<Source> {
+    let files = read_files(&directory)?;
+    Ok(Source::Directory(directory, files))
+}
+
+/// The migrations that lead up, by their names.
+fn read_files(directory: &Path) -> Result<Vec<File>> {
     if !directory.is_dir() {
-        return Err(failed("there is no such directory".into()));
+        return Err(unreadable(directory, "there is no such directory"));
     }
-    let migrator = Migrator::new(directory.as_path())
-        .await
-        .map_err(|error| failed(error.into()))?;
-    Ok(Source::Directory(directory, migrator))
+    let read = || {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(directory)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.ends_with(".sql") && !name.ends_with(".down.sql") {
+                files.push((name.into_owned(), std::fs::read_to_string(&path)?));
+            }
+        }
+        files.sort();
+        Ok(files)
+    };
+    read().map_err(|error: std::io::Error| unreadable(directory, error))
 }
 
 async fn migration_failure(

@@ -144,7 +144,7 @@ async fn provide<D>(test: &Test, seeds: &[Seed<D>]) -> Result<(TestContext<D>, S
             let (database, first) = split(database);
             let (_, second) = split(keyspace);
             if let Some(database) = database {
-                database.release(&Finished::Used);
+                database.release(Finished::Used);
             }
             servers.forget();
             return Err(first
@@ -178,7 +178,7 @@ async fn claim_database(
             .and_then(|name| name.to_str());
         Ok(postgres::Request {
             test: test.name.to_owned(),
-            schema: Schema::read(directory, test.migrations, seeds).await?,
+            schema: Schema::of(directory, test.migrations, seeds.to_vec()).await?,
             user: options.user.map(str::to_owned),
             label: options.database.or(package).unwrap_or_default().to_owned(),
             name: options

@@ -2,37 +2,3 @@
 
 pub(crate) mod keyspace;
 pub(crate) mod postgres;
-
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use tokio::sync::OnceCell;
-
-/// Values that a process makes once per key, however many tests ask at the same time.
-#[derive(Debug)]
-pub(crate) struct Once<K, V>(Mutex<HashMap<K, Arc<OnceCell<V>>>>);
-
-impl<K: Eq + Hash, V> Once<K, V> {
-    pub(crate) fn new() -> Self {
-        Self(Mutex::new(HashMap::new()))
-    }
-
-    /// The cell of the key.
-    pub(crate) fn cell(&self, key: K) -> Arc<OnceCell<V>> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(key)
-            .or_default()
-            .clone()
-    }
-
-    /// Forgets the key, so that the next one to ask makes the value anew.
-    pub(crate) fn forget(&self, key: &K) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(key);
-    }
-}

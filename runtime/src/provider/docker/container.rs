@@ -15,6 +15,9 @@ use super::super::{Address, BoxError, Endpoint, Source, Wanted};
 use super::create::PASSWORD_LABEL;
 use crate::{Error, Result, config};
 
+/// The network that containers are in unless they are told otherwise.
+const BRIDGE: &str = "bridge";
+
 /// How long an engine may take to answer at all.
 const ENGINE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -29,13 +32,16 @@ pub(crate) struct Container {
     pub(super) reach: Reach,
 }
 
-/// How published ports are reached: no more openly than it takes.
+/// How ports are reached: no more openly than it takes.
 #[derive(Clone)]
 pub(super) struct Reach {
     /// The address that the engine publishes on.
     pub(super) publish_on: String,
     /// The host that we connect to.
     pub(super) connect_to: String,
+    /// Whether the containers' own addresses are on a network of this machine. To connect there
+    /// spares the engine's proxy, which every byte to a published port on loopback goes through.
+    direct: bool,
 }
 
 impl Reach {
@@ -43,29 +49,34 @@ impl Reach {
         let same = |address: &str| Self {
             publish_on: address.to_owned(),
             connect_to: address.to_owned(),
+            direct: false,
         };
         match config::engine_host() {
             Some(host) if host == "localhost" || host.starts_with("127.") => same("127.0.0.1"),
             Some(host) => Self {
                 publish_on: "0.0.0.0".to_owned(),
                 connect_to: host,
+                direct: false,
             },
-            None if config::in_container() => match bridge_gateway(engine).await {
-                // From inside a container beside the engine's others, ports of the machine are
-                // reached by the bridge's gateway; unless that address is our own, and so the
-                // engine is in here with us.
-                Some(gateway) if std::net::TcpListener::bind((gateway.as_str(), 0)).is_err() => {
-                    same(&gateway)
+            None => match bridge_gateway(engine).await {
+                // The address is our own, and so the engine runs here with us.
+                Some(gateway) if std::net::TcpListener::bind((gateway.as_str(), 0)).is_ok() => {
+                    Self {
+                        direct: true,
+                        ..same("127.0.0.1")
+                    }
                 }
+                // From inside a container beside the engine's others, ports of the machine are
+                // reached by the bridge's gateway.
+                Some(gateway) if config::in_container() => same(&gateway),
                 _ => same("127.0.0.1"),
             },
-            None => same("127.0.0.1"),
         }
     }
 }
 
 async fn bridge_gateway(engine: &Docker) -> Option<String> {
-    let bridge = engine.inspect_network("bridge", None).await.ok()?;
+    let bridge = engine.inspect_network(BRIDGE, None).await.ok()?;
     bridge
         .ipam?
         .config?
@@ -95,6 +106,7 @@ impl Container {
         let reach = Reach {
             publish_on: host.to_owned(),
             connect_to: host.to_owned(),
+            direct: false,
         };
         Self {
             engine: None,
@@ -203,10 +215,18 @@ pub(super) fn endpoint_of(
     let key = format!("{}/tcp", wanted.service.port());
     let binding = network.ports.as_ref()?.get(&key)?.as_ref()?.first()?;
     let labels = found.config.as_ref()?.labels.as_ref()?;
+    let bridge = network.networks.as_ref().and_then(|all| all.get(BRIDGE));
+    let (host, port) = match bridge.and_then(|bridge| bridge.ip_address.clone()) {
+        Some(own) if container.reach.direct && !own.is_empty() => (own, wanted.service.port()),
+        _ => (
+            container.reach.connect_to.clone(),
+            binding.host_port.as_ref()?.parse().ok()?,
+        ),
+    };
     Some(Endpoint {
         address: Address::Ours {
-            host: container.reach.connect_to.clone(),
-            port: binding.host_port.as_ref()?.parse().ok()?,
+            host,
+            port,
             password: labels.get(PASSWORD_LABEL)?.clone(),
         },
         place: format!("docker container {} ({})", container.name, wanted.image),

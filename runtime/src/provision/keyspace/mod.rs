@@ -14,7 +14,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Client, ConnectionInfo, IntoConnectionInfo};
 
 use self::address::{info, with_database};
-use super::Once;
+use crate::once::Once;
 use crate::provider::{self, Address, BoxError, Endpoint, Wanted, random};
 use crate::services::redis::connection_settings;
 use crate::{Error, Result, background};

@@ -32,7 +32,7 @@ pub(super) async fn claim(server: &Arc<Server>, request: &Arc<Request>) -> Resul
         let ahead = request.name.is_none() && !server.endpoint.outlives_us();
         let recycle = request.recycle && ahead && server.can_recycle();
         let (own, kept) = if recycle {
-            server.kept.take(&template).unzip()
+            server.kept.take(&template).await.unzip()
         } else {
             (None, None)
         };
@@ -63,6 +63,7 @@ pub(super) async fn claim(server: &Arc<Server>, request: &Arc<Request>) -> Resul
             stats_reset,
             session: Mutex::new(None),
             mark: None,
+            made: Arc::default(),
         };
         let session = match kept {
             Some(session) => Some(session),

@@ -8,12 +8,13 @@ mod session;
 mod template;
 
 use std::future::Future;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, Postgres};
-use sqlx::{ConnectOptions, PgPool};
+use sqlx::{ConnectOptions, PgConnection, PgPool};
 
 pub(crate) use self::server::{REGISTRY, Server, forget};
 
@@ -26,7 +27,7 @@ use crate::{Error, Result, background};
 /// What a test's database is made from.
 pub(crate) struct Request {
     pub(crate) test: String,
-    pub(crate) schema: Schema,
+    pub(crate) schema: Arc<Schema>,
     /// The role that the test connects as, if it names one.
     pub(crate) user: Option<String>,
     /// Readable part of the database's name.
@@ -52,6 +53,8 @@ pub(crate) struct Claim {
     /// A session in the database that may serve the next test as well, until a pool takes it.
     session: Mutex<Option<Session>>,
     mark: Option<Mark>,
+    /// How many connections the pool has made, that one included.
+    made: Arc<AtomicUsize>,
 }
 
 /// Gives a test a database of its own on the server that it wants.
@@ -95,7 +98,9 @@ impl Claim {
             .max_lifetime(None)
             .test_before_acquire(false);
         match self.take_session() {
-            Some(session) => session::pool(session, settings, self.options()).await,
+            Some(session) => {
+                session::pool(session, settings, self.options(), Arc::clone(&self.made)).await
+            }
             None => settings.connect_lazy_with(self.options()),
         }
     }
@@ -155,7 +160,7 @@ impl Claim {
     }
 
     /// Ends the test's use of the database, on the test's runtime: closes its pool, and finds
-    /// out whether the database is as new again.
+    /// out whether the database is as new again, unless its session can do that without us.
     pub(crate) async fn finish(&self, pool: Option<&PgPool>) -> Finished {
         let finished = recycle::finish(self, pool).await;
         if let Some(pool) = pool {
@@ -166,12 +171,24 @@ impl Claim {
     }
 
     /// Gives the database back: to the next test if it is as new, else it is dropped.
-    pub(crate) fn release(self, finished: &Finished) {
-        if matches!(finished, Finished::AsNew) {
-            return;
-        }
+    pub(crate) fn release(self, finished: Finished) {
+        let session = match finished {
+            Finished::AsNew => return,
+            Finished::Used => None,
+            Finished::Idle(session) => {
+                self.server.kept.begin(&self.template);
+                Some(session)
+            }
+        };
         let wait = self.server.endpoint.outlives_us();
         let work = async move {
+            if let Some(session) = session {
+                let as_new = recycle::recycle_idle(&self, session).await;
+                self.server.kept.end(&self.template);
+                if as_new {
+                    return;
+                }
+            }
             // What is left is dropped by whoever comes next, or goes with the server.
             let _ = databases::drop_database(&self.server, &self.database).await;
             if self.ahead {
@@ -193,4 +210,6 @@ pub(crate) enum Finished {
     AsNew,
     /// It was changed, or may have been.
     Used,
+    /// It may be as new once more, and only its session is left in it.
+    Idle(PgConnection),
 }

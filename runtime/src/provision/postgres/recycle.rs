@@ -17,6 +17,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Row};
@@ -88,18 +89,30 @@ pub(super) async fn finish(claim: &Claim, pool: Option<&PgPool>) -> Finished {
     if !claim.recycle {
         return Finished::Used;
     }
-    match tokio::time::timeout(PATIENCE, try_recycle(claim, pool)).await {
-        Ok(Ok(true)) => Finished::AsNew,
-        // Whatever the reason, dropping it is right.
-        Ok(Ok(false) | Err(_)) | Err(_) => Finished::Used,
+    let last = tokio::time::timeout(PATIENCE, last_connection(claim, pool));
+    let Ok(Ok(Some((connection, is_session)))) = last.await else {
+        return Finished::Used;
+    };
+    if is_session {
+        return Finished::Idle(connection);
+    }
+    // Its socket belongs to the test's runtime: it has to be done now.
+    if recycle_idle(claim, connection).await {
+        Finished::AsNew
+    } else {
+        Finished::Used
     }
 }
 
-async fn try_recycle(claim: &Claim, pool: Option<&PgPool>) -> Result<bool, sqlx::Error> {
+/// Recycles a database that only this session is in; whatever the reason that it cannot be done,
+/// dropping it is right.
+pub(super) async fn recycle_idle(claim: &Claim, connection: PgConnection) -> bool {
+    let recycled = tokio::time::timeout(PATIENCE, try_recycle(claim, connection));
+    matches!(recycled.await, Ok(Ok(true)))
+}
+
+async fn try_recycle(claim: &Claim, mut connection: PgConnection) -> Result<bool, sqlx::Error> {
     let Some(profile) = profile(&claim.server, &claim.template).await else {
-        return Ok(false);
-    };
-    let Some(mut connection) = last_connection(claim, pool).await? else {
         return Ok(false);
     };
     // Statements that it has prepared are closed with the others.
@@ -114,12 +127,11 @@ async fn try_recycle(claim: &Claim, pool: Option<&PgPool>) -> Result<bool, sqlx:
         connection.close_hard().await?;
         return recycled.map(|_| false);
     };
-    let session = match session {
-        Some(mark) => Some(Session { connection, mark }),
-        None => {
-            connection.close_hard().await?;
-            None
-        }
+    let session = if let Some(mark) = session {
+        Some(Session { connection, mark })
+    } else {
+        connection.close_hard().await?;
+        None
     };
     Ok(give_back(claim, stats_reset, session).await)
 }
@@ -160,16 +172,18 @@ async fn profile(server: &Arc<Server>, template: &str) -> Option<Arc<Profile>> {
 }
 
 /// A connection to the database, all others of the test's pool being closed: the session that may
-/// be kept, or another one that the test has used, which is warm, and need not be made.
+/// be kept, or another one that the test has used, which is warm, and need not be made. Tells
+/// whether it is the session.
 async fn last_connection(
     claim: &Claim,
     pool: Option<&PgPool>,
-) -> Result<Option<PgConnection>, sqlx::Error> {
+) -> Result<Option<(PgConnection, bool)>, sqlx::Error> {
     if let Some(session) = claim.take_session() {
-        return Ok(Some(session.connection));
+        return Ok(Some((session.connection, true)));
     }
     let Some(pool) = pool.filter(|pool| pool.size() > 0 && !pool.is_closed()) else {
-        return claim.options().connect().await.map(Some);
+        let connection = claim.options().connect().await?;
+        return Ok(Some((connection, false)));
     };
     // Connections that the test has just let go of come back once the server has answered.
     let all_back = async {
@@ -184,16 +198,19 @@ async fn last_connection(
             }
         }
         let mut connection = pool.acquire().await?.detach();
+        // If the pool has made but one, this is the session.
+        let mut is_session =
+            claim.made.load(Ordering::Relaxed) == 1 || is(claim.mark, &mut connection).await?;
         while let Some(other) = pool.try_acquire() {
             let mut other = other.detach();
-            if claim.mark.is_some() && claim.mark.map(|mark| mark.pid) == pid(&mut other).await.ok()
-            {
+            if !is_session && is(claim.mark, &mut other).await? {
+                is_session = true;
                 std::mem::swap(&mut connection, &mut other);
             }
             other.close().await?;
         }
         pool.close().await;
-        Ok(connection)
+        Ok((connection, is_session))
     };
     // Connections that the test still holds may yet write.
     tokio::time::timeout(PATIENCE_WITH_TEST, all_back)
@@ -202,11 +219,15 @@ async fn last_connection(
         .transpose()
 }
 
-async fn pid(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+async fn is(mark: Option<Mark>, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let Some(mark) = mark else {
+        return Ok(false);
+    };
     let row = sqlx::raw_sql("SELECT pg_backend_pid()")
         .fetch_one(connection)
         .await?;
-    row.try_get(0)
+    let pid: i32 = row.try_get(0)?;
+    Ok(mark.pid == pid)
 }
 
 /// Proves that the database equals its template again, once what can be put back is.
@@ -231,19 +252,15 @@ async fn recycle(
     if database.get::<i32, _>("sessions") > 1 && !is_alone(connection, oid).await? {
         return Ok(None);
     }
-    let Some(repairs) = repairs(connection, profile).await? else {
+    let found = repairs(connection, profile, claim.mark.is_some()).await?;
+    let Some((repairs, settings)) = found else {
         return Ok(None);
     };
-    let session = match claim.mark {
-        Some(mark)
-            if mark.pid == database.get::<i32, _>("pid")
-                && !tables_remembered(&repairs)
-                && session::settings(connection).await? == mark.settings =>
-        {
-            Some(mark)
-        }
-        _ => None,
-    };
+    let session = claim.mark.filter(|mark| {
+        mark.pid == database.get::<i32, _>("pid")
+            && Some(mark.settings) == settings
+            && !tables_remembered(&repairs)
+    });
     if repairs.is_empty() {
         return Ok(Some(AsNew {
             stats_reset: reset,
@@ -304,18 +321,27 @@ enum Repair<'a> {
     },
 }
 
-/// What puts back what was written; none if it is not sure that it can be.
+/// What puts back what was written; none if it is not sure that it can be. Tells also, if asked,
+/// how much memory the session's settings take.
 async fn repairs<'a>(
     connection: &mut PgConnection,
     profile: &'a Profile,
-) -> Result<Option<Vec<Repair<'a>>>, sqlx::Error> {
-    let query = EVIDENCE
+    settings: bool,
+) -> Result<Option<(Vec<Repair<'a>>, Option<i64>)>, sqlx::Error> {
+    let mut query = EVIDENCE
         .replace("$tables", &oids(profile.tables.iter()))
         .replace("$empty", &oids(profile.empty()));
-    let rows = sqlx::raw_sql(AssertSqlSafe(query))
+    if settings {
+        let _ = write!(query, "; {}", session::SETTINGS_MEMORY);
+    }
+    let mut rows = sqlx::raw_sql(AssertSqlSafe(query))
         .fetch_all(connection)
         .await?;
-    Ok(rows
+    let settings = match rows.pop_if(|_| settings) {
+        Some(row) => row.try_get(0)?,
+        None => None,
+    };
+    let repairs: Option<Vec<Repair<'_>>> = rows
         .iter()
         .map(|row| match row.get("kind") {
             "S" => profile
@@ -335,7 +361,8 @@ async fn repairs<'a>(
             }
             _ => None,
         })
-        .collect())
+        .collect();
+    Ok(repairs.map(|repairs| (repairs, settings)))
 }
 
 fn oids<'a>(tables: impl Iterator<Item = &'a Table>) -> String {

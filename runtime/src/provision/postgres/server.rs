@@ -12,8 +12,8 @@ use tokio::sync::{Mutex, OnceCell};
 use super::databases;
 use super::profile::Profile;
 use super::session::Kept;
+use crate::once::Once;
 use crate::provider::{self, Address, BoxError, Endpoint, Wanted};
-use crate::provision::Once;
 use crate::sql::{literal, quoted};
 use crate::{Error, Result, background, report};
 

@@ -11,28 +11,33 @@
 //! reach into the next test's database.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Row};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 
-use crate::background;
+use crate::{background, config};
 
 /// Sessions that a process keeps on a server: enough for the tests that run at the same time.
 /// Tests of many templates would add up to more.
 const KEPT: usize = 16;
 
-/// The oldest version that tells whether a session is as new: see [`MARK`].
+/// Sessions of one template that are made as new while other tests already run: one of them is
+/// that of the test before, on which nobody waits then.
+const IN_WORK: usize = 2;
+
+/// The oldest version that tells whether a session is as new: see [`SETTINGS_MEMORY`].
 const OLDEST: i32 = 160_000;
 
 /// The memory that holds the session's settings. A session may have set parameters that only it
 /// knows, such as `app.user`; they cannot be listed, and resetting leaves them empty rather than
 /// undefined. But they take memory, as settings of libraries do that it has loaded.
-const SETTINGS_MEMORY: &str =
+pub(super) const SETTINGS_MEMORY: &str =
     "SELECT used_bytes FROM pg_backend_memory_contexts WHERE name = 'GUCMemoryContext'";
 
 /// A session in a test's database.
@@ -55,7 +60,7 @@ impl Session {
     /// Opens one that can be kept, on the background thread's runtime; none where that is not
     /// possible.
     pub(super) async fn open(options: &PgConnectOptions, version: i32) -> Option<Self> {
-        if version < OLDEST {
+        if version < OLDEST || config::one_test_per_process() {
             return None;
         }
         let mut connection = PgConnection::connect_with(options).await.ok()?;
@@ -75,46 +80,82 @@ impl Session {
     }
 }
 
-/// How much memory the session's settings take, in bytes.
-pub(super) async fn settings(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    let row = sqlx::raw_sql(SETTINGS_MEMORY).fetch_one(connection).await?;
-    row.try_get(0)
+/// The sessions that a process keeps on one server.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    sessions: Mutex<Sessions>,
+    changed: Notify,
 }
 
-/// The sessions that a process keeps on one server, by their databases; the latest comes last.
 #[derive(Debug, Default)]
-pub(super) struct Kept(Mutex<VecDeque<(String, Session)>>);
+struct Sessions {
+    /// By their databases; the latest comes last.
+    idle: VecDeque<(String, Session)>,
+    /// The templates of those that are being made as new.
+    in_work: Vec<String>,
+}
 
 impl Kept {
-    /// Takes the latest one out whose database is cloned from the template.
-    pub(super) fn take(&self, template: &str) -> Option<(String, Session)> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the latest one out whose database is cloned from the template; waits for one rather
+    /// than have ever more of them in work.
+    pub(super) async fn take(&self, template: &str) -> Option<(String, Session)> {
         let is_clone = |database: &str| {
             database
                 .strip_prefix(template)
                 .is_some_and(|rest| rest.starts_with('_'))
         };
-        let latest = kept.iter().rposition(|(database, _)| is_clone(database))?;
-        kept.remove(latest)
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            {
+                let Sessions { idle, in_work } = &mut *self.sessions();
+                if let Some(latest) = idle.iter().rposition(|(database, _)| is_clone(database)) {
+                    return idle.remove(latest);
+                }
+                if in_work.iter().filter(|of| *of == template).count() < IN_WORK {
+                    return None;
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Notes that a session is being made as new.
+    pub(super) fn begin(&self, template: &str) {
+        self.sessions().in_work.push(template.to_owned());
+    }
+
+    /// Notes that one no longer is.
+    pub(super) fn end(&self, template: &str) {
+        let in_work = &mut self.sessions().in_work;
+        if let Some(one) = in_work.iter().position(|of| of == template) {
+            in_work.swap_remove(one);
+        }
+        self.changed.notify_waiters();
     }
 
     /// Keeps a session; gives the oldest one if there are too many.
     #[must_use]
     pub(super) fn put(&self, database: String, session: Session) -> Option<(String, Session)> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push_back((database, session));
-        (kept.len() > KEPT).then(|| kept.pop_front()).flatten()
+        let idle = &mut self.sessions().idle;
+        idle.push_back((database, session));
+        (idle.len() > KEPT).then(|| idle.pop_front()).flatten()
     }
 }
 
-/// A pool whose first connection is the session.
+/// A pool whose first connection is the session; it counts the connections that it makes.
 pub(super) async fn pool(
     session: Session,
     settings: PoolOptions<Postgres>,
     options: PgConnectOptions,
+    made: Arc<AtomicUsize>,
 ) -> PgPool {
     let pool = match greeter().await {
-        Some(port) => hand_over(session, settings.clone(), port).await.ok(),
+        Some(port) => hand_over(session, settings.clone(), port, made).await.ok(),
         None => None,
     };
     match pool {
@@ -131,6 +172,7 @@ async fn hand_over(
     session: Session,
     settings: PoolOptions<Postgres>,
     port: u16,
+    made: Arc<AtomicUsize>,
 ) -> Result<PgPool, sqlx::Error> {
     let greeted = PgConnectOptions::new_without_pgpass()
         .host("127.0.0.1")
@@ -140,6 +182,7 @@ async fn hand_over(
     let session = Arc::new(Mutex::new(Some(session.connection)));
     settings
         .after_connect(move |connection, _| {
+            made.fetch_add(1, Ordering::Relaxed);
             let session = session
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
