@@ -135,7 +135,7 @@ impl Schema {
     ) -> Result<Arc<Self>> {
         type Declared = (PathBuf, Migrations, Vec<PathBuf>);
         static READ: LazyLock<Once<Declared, Arc<Schema>>> = LazyLock::new(Once::new);
-        let cell = READ.cell((directory.to_owned(), migrations, seeds.clone()));
+        let cell = READ.cell(&(directory.to_owned(), migrations, seeds.clone()));
         let read = async || Self::read(directory, migrations, &seeds).map(Arc::new);
         cell.get_or_try_init(read).await.cloned()
     }

@@ -16,13 +16,15 @@ impl<K: Eq + Hash, V> Once<K, V> {
     }
 
     /// The cell of the key.
-    pub(crate) fn cell(&self, key: K) -> Arc<OnceCell<V>> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(key)
-            .or_default()
-            .clone()
+    pub(crate) fn cell(&self, key: &K) -> Arc<OnceCell<V>>
+    where
+        K: Clone,
+    {
+        let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cell) = cells.get(key) {
+            return Arc::clone(cell);
+        }
+        Arc::clone(cells.entry(key.clone()).or_default())
     }
 
     /// Forgets the key, so that the next one to ask makes the value anew.

@@ -117,16 +117,23 @@ async fn provide<D>(test: &Test, seeds: &[Seed<D>]) -> Result<(TestContext<D>, S
     let database = async {
         match (&test.postgres, &servers.postgres) {
             (Some(options), Some(wanted)) => {
-                claim_database(test, options, wanted, &directory, &static_seeds)
-                    .await
-                    .map(Some)
+                // On the heap: a test without PostgreSQL need not carry it along.
+                Box::pin(claim_database(
+                    test,
+                    options,
+                    wanted,
+                    &directory,
+                    &static_seeds,
+                ))
+                .await
+                .map(Some)
             }
             _ => Ok(None),
         }
     };
     let server = async {
         match &servers.redis {
-            Some(wanted) => keyspace::server(wanted.clone()).await.map(Some),
+            Some(wanted) => keyspace::server(wanted).await.map(Some),
             None => Ok(None),
         }
     };

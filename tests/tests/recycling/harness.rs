@@ -1,6 +1,8 @@
 //! Tests in a row, run by the real runtime, inside one test function.
 
 use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use container_test::__private::{self as private, Migrations, PostgresOptions, Test};
 use container_test::sqlx::postgres::PgConnectOptions;
@@ -19,6 +21,36 @@ const OPTIONS: PostgresOptions = PostgresOptions {
     args: &["-c", "max_prepared_transactions=8"],
     ..PostgresOptions::DEFAULT
 };
+
+/// Where the server's processes note which databases are claimed.
+static REGISTRY: OnceLock<PgConnectOptions> = OnceLock::new();
+
+/// Whether the database, which a test has used, was recycled rather than dropped; waits until
+/// that is decided. A transaction that was prepared keeps it from being dropped.
+pub(crate) fn is_recycled(database: &str) -> bool {
+    let registry = REGISTRY.get().unwrap();
+    let decided = async {
+        let mut connection = PgConnection::connect_with(registry).await.unwrap();
+        for round in 0.. {
+            let (exists, in_use): (bool, bool) = sqlx::query_as(
+                "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1),
+                        EXISTS (SELECT FROM claim WHERE database = $1 AND NOT idle)",
+            )
+            .bind(database)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+            if !(exists && in_use) || round == 500 {
+                connection.close().await.unwrap();
+                return exists && !in_use;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        unreachable!()
+    };
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build().unwrap().block_on(decided)
+}
 
 /// A line of tests that share a template.
 #[derive(Clone, Copy)]
@@ -59,6 +91,7 @@ impl Line {
         let code = private::run(test, Vec::new(), async |cx: TestContext<Declared>| {
             let options: PgConnectOptions = cx.get().await?;
             let database = options.get_database().unwrap_or_default().to_owned();
+            REGISTRY.get_or_init(|| options.database("container_test_1"));
             given = Some((database, body(cx).await));
             Ok(())
         });
@@ -66,33 +99,28 @@ impl Line {
         given.unwrap()
     }
 
-    /// Whether the database is the one that the next test gets: it was recycled, then, for the
-    /// oldest comes first.
-    pub(crate) fn is_next(self, database: &str) -> bool {
+    /// Runs one test on a database that was recycled; others are out of the way then.
+    pub(crate) fn test_on<T>(
+        self,
+        database: &str,
+        body: impl AsyncFn(TestContext<Declared>) -> T,
+    ) -> T {
         loop {
-            let ages = async |cx: TestContext<Declared>| {
-                let mut connection: PgConnection = cx.get().await.unwrap();
-                let ages: (Option<i64>, i64) = sqlx::query_as(
-                    "SELECT (SELECT oid::bigint FROM pg_database WHERE datname = $1), oid::bigint
-                     FROM pg_database WHERE datname = current_database()",
-                )
-                .bind(database)
-                .fetch_one(&mut connection)
-                .await
-                .unwrap();
-                if ages.0.is_some_and(|age| ages.1 < age) {
-                    // One that was made at the same time: out of the way with it.
-                    raw_sql("CREATE TABLE used ()")
-                        .execute(&mut connection)
-                        .await
-                        .unwrap();
+            let on_it = async |cx: TestContext<Declared>| {
+                let options: PgConnectOptions = cx.get().await.unwrap();
+                if options.get_database() == Some(database) {
+                    return Some(body(cx).await);
                 }
+                let mut connection: PgConnection = cx.get().await.unwrap();
+                raw_sql("CREATE TABLE used ()")
+                    .execute(&mut connection)
+                    .await
+                    .unwrap();
                 connection.close().await.unwrap();
-                ages
+                None
             };
-            match self.test(ages).1 {
-                (Some(age), next) if next < age => {}
-                (age, next) => return age == Some(next),
+            if let (_, Some(value)) = self.test(on_it) {
+                return value;
             }
         }
     }

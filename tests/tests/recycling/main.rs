@@ -15,7 +15,7 @@ use container_test::sqlx::postgres::PgConnectOptions;
 use container_test::sqlx::{PgPool, Postgres, raw_sql};
 
 use self::fingerprint::{Fingerprint, difference, fingerprint, follow_up};
-use self::harness::{Declared, Line};
+use self::harness::{Declared, Line, is_recycled};
 use self::kinds::{Fate, KINDS, Kind};
 use self::random::Random;
 
@@ -36,10 +36,10 @@ impl Reference {
 
     /// What became of the database that was used, and what is wrong with it.
     fn compare(&self, line: Line, used: &str) -> (Fate, Option<String>) {
-        if !line.is_next(used) {
+        if !is_recycled(used) {
             return (Fate::Dropped, None);
         }
-        let (_, (first, later)) = line.test(async |cx: TestContext<Declared>| {
+        let (first, later) = line.test_on(used, async |cx: TestContext<Declared>| {
             // The session of the test before, where it was kept.
             let mut connection: PoolConnection<Postgres> = cx.get().await.unwrap();
             let first = fingerprint(&mut connection).await;
@@ -54,26 +54,32 @@ impl Reference {
 /// Does the kinds in one test, numbers filled in at random; tells what was done, and in which
 /// database.
 fn perform(line: Line, kinds: &[&Kind], random: &mut Random) -> (String, String) {
-    line.test(async |cx: TestContext<Declared>| {
-        let options: PgConnectOptions = cx.get().await.unwrap();
-        let database = options.get_database().unwrap();
-        let mut done = String::new();
-        for kind in kinds {
-            let _ = write!(done, "\n-- {}", kind.name);
-            let number = 1 + random.below(6);
-            let mut fill = |statement: &str| {
-                let statement = statement
-                    .replace("{n}", &number.to_string())
-                    .replace("{database}", database);
-                let _ = write!(done, "\n{statement};");
-                statement
-            };
-            if let Err(error) = kind.act.perform(&cx, &mut fill).await {
-                let _ = write!(done, " -- {error}");
-            }
+    let numbers = numbers(kinds, random);
+    line.test(async |cx| act(&cx, kinds, &numbers).await)
+}
+
+fn numbers(kinds: &[&Kind], random: &mut Random) -> Vec<usize> {
+    kinds.iter().map(|_| 1 + random.below(6)).collect()
+}
+
+async fn act(cx: &TestContext<Declared>, kinds: &[&Kind], numbers: &[usize]) -> String {
+    let options: PgConnectOptions = cx.get().await.unwrap();
+    let database = options.get_database().unwrap();
+    let mut done = String::new();
+    for (kind, number) in kinds.iter().zip(numbers) {
+        let _ = write!(done, "\n-- {}", kind.name);
+        let mut fill = |statement: &str| {
+            let statement = statement
+                .replace("{n}", &number.to_string())
+                .replace("{database}", database);
+            let _ = write!(done, "\n{statement};");
+            statement
+        };
+        if let Err(error) = kind.act.perform(cx, &mut fill).await {
+            let _ = write!(done, " -- {error}");
         }
-        done
-    })
+    }
+    done
 }
 
 /// How often a kind is tried that should leave its database to the next test: where other work
@@ -117,14 +123,16 @@ fn a_database_is_recycled_again_and_again() {
         .collect();
     let mut random = Random::new(2);
     let (first, ()) = line.test(async |_| ());
+    assert!(is_recycled(&first));
     let mut all = String::new();
     for round in 0..60 {
         let kinds: Vec<&Kind> = (0..3)
             .map(|_| recycled[random.below(recycled.len())])
             .collect();
-        let (used, done) = perform(line, &kinds, &mut random);
+        let numbers = numbers(&kinds, &mut random);
+        let done = line.test_on(&first, async |cx| act(&cx, &kinds, &numbers).await);
         let _ = write!(all, "\n-- test {round}{done}");
-        assert_eq!(used, first, "not recycled after{all}");
+        assert!(is_recycled(&first), "not recycled after{all}");
     }
     let (fate, difference) = reference.compare(line, &first);
     assert_eq!(fate, Fate::Recycled, "after{all}");
@@ -178,41 +186,38 @@ fn nothing_is_recycled_that_says_so() {
     assert_ne!(first, second);
 }
 
-/// One test that uses its pool: the session that it got, and whether the server is one of which
-/// sessions are kept.
-fn session(line: Line, statement: &'static str) -> (i32, bool) {
-    let pid = async |cx: TestContext<Declared>| {
-        let mut connection: PoolConnection<Postgres> = cx.get().await.unwrap();
-        raw_sql(statement).execute(&mut *connection).await.unwrap();
-        sqlx::query_as(
-            "SELECT pg_backend_pid(), current_setting('server_version_num')::int >= 160000",
-        )
-        .fetch_one(&mut *connection)
-        .await
-        .unwrap()
-    };
-    line.test(pid).1
-}
-
 #[test]
 fn a_session_serves_the_next_test_if_it_equals_a_new_one() {
     let line = Line::new("session");
-    let (first, can_be_kept) = session(line, "INSERT INTO letters VALUES (1, 'a')");
-    let (second, _) = session(line, "SET work_mem = '5MB'; LISTEN news");
-    assert_eq!(
-        second == first,
-        can_be_kept,
-        "kept on PostgreSQL 16 and newer"
-    );
-    let (third, _) = session(line, "SET app.visitor = 'ada'");
+    let (database, ()) = line.test(async |_| ());
+    // One test: the session that it got, and whether the server is one of which they are kept.
+    let session = |statement: &'static str| -> (i32, bool) {
+        assert!(is_recycled(&database));
+        line.test_on(&database, async |cx| {
+            let mut connection: PoolConnection<Postgres> = cx.get().await.unwrap();
+            raw_sql(statement).execute(&mut *connection).await.unwrap();
+            sqlx::query_as(
+                "SELECT pg_backend_pid(), current_setting('server_version_num')::int >= 160000",
+            )
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap()
+        })
+    };
+    let (first, new_enough) = session("INSERT INTO letters VALUES (1, 'a')");
+    // nextest's processes end with their only test.
+    let can_be_kept = new_enough && std::env::var_os("NEXTEST").is_none();
+    let (second, _) = session("SET work_mem = '5MB'; LISTEN news");
+    assert_eq!(second == first, can_be_kept);
+    let (third, _) = session("SET app.visitor = 'ada'");
     assert_eq!(third == second, can_be_kept);
-    let (fourth, _) = session(
-        line,
-        "INSERT INTO pages VALUES (5000, 'in a page among several')",
-    );
+    let (fourth, _) = session("INSERT INTO pages VALUES (5000, 'in a page among several')");
     assert_ne!(fourth, third, "it knew a setting that a new one does not");
-    let (fifth, _) = session(line, "SELECT");
-    assert_ne!(fifth, fourth, "it knew where the table's last row was put");
+    let (fifth, _) = session("SELECT");
+    assert_ne!(
+        fifth, fourth,
+        "it knew where the table's last row had come to lie"
+    );
 }
 
 #[test]

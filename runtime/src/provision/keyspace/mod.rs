@@ -8,7 +8,7 @@
 mod address;
 mod registry;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use redis::aio::MultiplexedConnection;
 use redis::{Client, ConnectionInfo, IntoConnectionInfo};
@@ -45,6 +45,8 @@ pub(crate) struct Server {
     /// The database that holds the registry.
     registry: i64,
     databases: i64,
+    /// Databases that are claimed and empty, for the process's next tests.
+    spare: Mutex<Vec<i64>>,
 }
 
 /// A test's keyspace, from claim to release.
@@ -93,10 +95,7 @@ impl Claim {
         let wait = self.server.endpoint.outlives_us();
         let work = async move {
             // What is not given back is taken back when this process has ended.
-            let _ = self
-                .server
-                .release(self.number, &self.server.lease_name)
-                .await;
+            let _ = self.server.recycle(self.number).await;
         };
         if wait {
             background::wait(work);
@@ -107,12 +106,15 @@ impl Claim {
 }
 
 /// The server that is wanted, found or started.
-pub(crate) async fn server(wanted: Wanted) -> Result<Arc<Server>> {
-    background::run(async move {
-        let cell = SERVERS.cell(wanted.clone());
-        cell.get_or_try_init(|| open(&wanted)).await.cloned()
-    })
-    .await
+pub(crate) async fn server(wanted: &Wanted) -> Result<Arc<Server>> {
+    let cell = SERVERS.cell(wanted);
+    if let Some(known) = cell.get() {
+        return Ok(Arc::clone(known));
+    }
+    let wanted = wanted.clone();
+    let open = async move { cell.get_or_try_init(|| open(&wanted)).await.cloned() };
+    // On the heap: what happens but once must not make every test's future as large.
+    Box::pin(background::run(open)).await
 }
 
 /// Gives a test a keyspace of its own on the server that it wants.
@@ -121,7 +123,7 @@ pub(crate) async fn claim(wanted: &Wanted, found: Arc<Server>) -> Result<Claim> 
         // The server was stopping just when it was found: the next one will do.
         Err(_) if found.is_gone().await => {
             forget(wanted);
-            server(wanted.clone()).await?.claim().await
+            server(wanted).await?.claim().await
         }
         claimed => claimed,
     }
@@ -141,6 +143,7 @@ async fn open(wanted: &Wanted) -> Result<Arc<Server>> {
         lease_name: lease.name,
         registry: lease.registry,
         databases: lease.databases,
+        spare: Mutex::default(),
     });
     if server.endpoint.outlives_us() {
         let failed = |error: redis::RedisError| {

@@ -1,12 +1,13 @@
 //! Which process holds which logical database.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::Cmd;
 
 use super::{Claim, Server};
+use crate::provider::Address;
 use crate::{Error, Result, background, report};
 
 /// How long tests wait for a keyspace on a server that has few.
@@ -35,20 +36,27 @@ const CLAIM: &str = "
     end
     return redis.call('EXISTS', KEYS[1]) == 0 and -1";
 
-/// Empties a database and gives it back, if its holder is who it says.
+/// Empties a database and gives it back, unless it is kept, if its holder is who it says.
 const RELEASE: &str = "
     local registry, number = tonumber(ARGV[1]), tonumber(ARGV[2])
     if redis.call('HGET', KEYS[1], number) ~= ARGV[3] then return 0 end
     redis.call('SELECT', number)
     redis.call('FLUSHDB', 'ASYNC')
     redis.call('SELECT', registry)
-    redis.call('HDEL', KEYS[1], number)
+    if ARGV[4] == '0' then redis.call('HDEL', KEYS[1], number) end
     return 1";
 
 impl Server {
     /// Gives a test a keyspace of its own.
     pub(super) async fn claim(self: Arc<Self>) -> Result<Claim> {
-        background::run(async move {
+        let spare = self.spare().pop();
+        if let Some(number) = spare {
+            return Ok(Claim {
+                server: self,
+                number,
+            });
+        }
+        Box::pin(background::run(async move {
             let failed = |error: redis::RedisError| Error::new("claim a Redis keyspace").because(error);
             let (begun, mut told) = (Instant::now(), false);
             loop {
@@ -75,7 +83,7 @@ impl Server {
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-        })
+        }))
         .await
     }
 
@@ -110,7 +118,23 @@ impl Server {
         call
     }
 
-    pub(super) async fn release(&self, number: i64, holder: &str) -> redis::RedisResult<()> {
+    /// Empties the keyspace of a test of ours, for the next one.
+    pub(super) async fn recycle(&self, number: i64) -> redis::RedisResult<()> {
+        // Where there are few, others may need it.
+        let keep = matches!(self.endpoint.address, Address::Ours { .. });
+        if self.release(number, &self.lease_name, keep).await? && keep {
+            self.spare().push(number);
+        }
+        Ok(())
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<i64>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Empties a keyspace and gives it back, unless its holder keeps it; tells whether it was
+    /// the holder's.
+    async fn release(&self, number: i64, holder: &str, keep: bool) -> redis::RedisResult<bool> {
         // What a test has sent without waiting for the answer is still carried out: its
         // connections leave after that. Which database they are in shows once the server has
         // accepted them, and then read from them: it does either between two answers.
@@ -131,10 +155,10 @@ impl Server {
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        let call = self.script(RELEASE, number, holder);
-        call.query_async::<i64>(&mut self.lease.clone())
+        let mut call = self.script(RELEASE, number, holder);
+        call.arg(i32::from(keep))
+            .query_async(&mut self.lease.clone())
             .await
-            .map(|_| ())
     }
 
     /// Gives back what processes that are gone had claimed.
@@ -156,7 +180,7 @@ impl Server {
             .iter()
             .filter(|(_, holder)| !alive.contains(holder.as_str()))
         {
-            self.release(*number, holder).await?;
+            self.release(*number, holder, false).await?;
         }
         Ok(())
     }

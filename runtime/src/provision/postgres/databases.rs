@@ -37,7 +37,12 @@ pub(super) async fn claim(server: &Arc<Server>, request: &Arc<Request>) -> Resul
             (None, None)
         };
         let ready = if ahead {
-            claim_ready(&server, &template, &request, own.as_deref()).await?
+            let ready = claim_ready(&server, &template, &request, own.as_deref()).await?;
+            if ready.is_none() && free_idle(&server).await? {
+                claim_ready(&server, &template, &request, None).await?
+            } else {
+                ready
+            }
         } else {
             None
         };
@@ -109,6 +114,24 @@ async fn claim_ready(
     }
     let stats_reset = row.try_get("stats_reset").map_err(failed)?;
     Ok(claimed.map(|name| (name, stats_reset)))
+}
+
+/// Looks for what processes that are gone have left: what is dirty is dropped in the background;
+/// tells whether there may be what is not.
+async fn free_idle(server: &Arc<Server>) -> Result<bool> {
+    let failed = |error: sqlx::Error| Error::new("look for abandoned databases").because(error);
+    let row = sqlx::raw_sql("SELECT * FROM free_idle()")
+        .fetch_one(&mut *server.lease.lock().await)
+        .await
+        .map_err(failed)?;
+    if row.try_get::<i64, _>("dirty").map_err(failed)? > 0 {
+        let server = Arc::clone(server);
+        background::start_task(async move {
+            // Whoever comes next tries again.
+            let _ = drop_abandoned(&server).await;
+        });
+    }
+    Ok(row.try_get::<i64, _>("freed").map_err(failed)? > 0)
 }
 
 /// Makes a clone for this test.
@@ -271,6 +294,9 @@ async fn drop_claimed(server: &Server, name: &str) -> Result<(), sqlx::Error> {
         .is_err()
         && connection.execute(AssertSqlSafe(drop)).await.is_err()
     {
+        // A test may have made a template of it.
+        let plain = format!("ALTER DATABASE {} IS_TEMPLATE false", quoted(name));
+        connection.execute(AssertSqlSafe(plain)).await?;
         connection.execute(AssertSqlSafe(force)).await?;
     }
     forget(&mut connection, name).await

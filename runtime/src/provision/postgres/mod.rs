@@ -62,7 +62,7 @@ pub(crate) async fn claim(
     wanted: &Wanted,
     request: impl Future<Output = Result<Request>>,
 ) -> Result<Claim> {
-    let (server, request) = tokio::join!(server::server(wanted.clone()), request);
+    let (server, request) = tokio::join!(server::server(wanted), request);
     let request = Arc::new(request?);
     let server = server?;
     match databases::claim(&server, &request).await {
@@ -70,7 +70,7 @@ pub(crate) async fn claim(
         // The server was stopping just when it was found: the next one will do.
         Err(_) if server.is_gone().await => {
             forget(wanted);
-            let server = server::server(wanted.clone()).await?;
+            let server = server::server(wanted).await?;
             databases::claim(&server, &request).await
         }
         Err(error) => Err(error.note(format!(

@@ -56,11 +56,13 @@ const RESET_SESSION: &str = "
     DEALLOCATE ALL;
     UNLISTEN *;
     DISCARD PLANS;
-    DISCARD SEQUENCES;
     SELECT oid::bigint AS oid, pg_stat_get_db_stat_reset_time(oid)::text AS reset,
            pg_stat_get_db_numbackends(oid) AS sessions, pg_backend_pid() AS pid
     FROM pg_database WHERE datname = current_database();
     SELECT pg_stat_force_next_flush(), pg_advisory_unlock_all()";
+
+/// Forgets the numbers that the session has drawn from sequences; to set one back draws one, too.
+const DISCARD_NUMBERS: &str = "DISCARD SEQUENCES";
 
 /// What was written since the counters were at zero, a row each. The size of a table is that of
 /// its file: to ask for it by `pg_relation_size` would open every table.
@@ -127,13 +129,13 @@ async fn try_recycle(claim: &Claim, mut connection: PgConnection) -> Result<bool
         connection.close_hard().await?;
         return recycled.map(|_| false);
     };
-    let session = if let Some(mark) = session {
-        Some(Session { connection, mark })
-    } else {
-        connection.close_hard().await?;
-        None
-    };
-    Ok(give_back(claim, stats_reset, session).await)
+    if let Some(mark) = session {
+        let session = Session { connection, mark };
+        return Ok(give_back(claim, stats_reset, Some(session)).await);
+    }
+    let given = give_back(claim, stats_reset, None).await;
+    connection.close_hard().await?;
+    Ok(given)
 }
 
 /// A database that equals its template again.
@@ -146,7 +148,7 @@ struct AsNew {
 
 /// The template's profile, read once per process.
 async fn profile(server: &Arc<Server>, template: &str) -> Option<Arc<Profile>> {
-    let cell = server.profiles.cell(template.to_owned());
+    let cell = server.profiles.cell(&template.to_owned());
     if let Some(known) = cell.get() {
         return known.clone();
     }
@@ -394,7 +396,8 @@ async fn repair(connection: &mut PgConnection, repairs: &[Repair<'_>]) -> Result
         .collect();
     // Neither triggers nor foreign keys have a say in this.
     let script = format!(
-        "BEGIN; SET LOCAL session_replication_role = replica; {}; COMMIT; SELECT pg_stat_force_next_flush()",
+        "BEGIN; SET LOCAL session_replication_role = replica; {}; COMMIT; {DISCARD_NUMBERS}; \
+         SELECT pg_stat_force_next_flush()",
         statements.join("; ")
     );
     sqlx::raw_sql(AssertSqlSafe(script))

@@ -42,26 +42,14 @@ CREATE OR REPLACE FUNCTION live_leases() RETURNS SETOF integer LANGUAGE sql AS $
       AND l.locktype = 'advisory' AND l.classid = 1 AND l.objsubid = 2 AND l.granted
 $$;
 
--- Takes a lease; tells about the server, and how many claims of dead processes there are. What
--- those had idle is anybody's.
-CREATE OR REPLACE FUNCTION take_lease(
-    OUT number integer, OUT version text, OUT version_number integer,
-    OUT superuser boolean, OUT durable boolean, OUT connections integer, OUT abandoned bigint)
-LANGUAGE plpgsql AS $$
-BEGIN
-    number := nextval('lease_number');
-    PERFORM pg_advisory_lock(1, number);
-    version := current_setting('server_version');
-    version_number := current_setting('server_version_num')::integer;
-    superuser := current_setting('is_superuser') = 'on';
-    durable := current_setting('fsync') = 'on';
-    connections := current_setting('max_connections')::integer
-        - current_setting('superuser_reserved_connections')::integer
-        -- Since PostgreSQL 16; 0 by default.
-        - coalesce(current_setting('reserved_connections', true)::integer, 0);
-    DELETE FROM claim c WHERE c.idle AND c.lease NOT IN (SELECT live_leases());
-    abandoned := (SELECT count(*) FROM claim c WHERE NOT c.kept AND c.lease NOT IN (SELECT live_leases()));
-END $$;
+-- Makes what processes that are gone had idle anybody's; tells how much that was, and how many
+-- claims of theirs are left.
+CREATE OR REPLACE FUNCTION free_idle(OUT freed bigint, OUT dirty bigint) LANGUAGE sql AS $$
+    WITH abandoned AS (SELECT c.* FROM claim c WHERE NOT c.kept AND c.lease NOT IN (SELECT live_leases())),
+         gone AS (DELETE FROM claim c USING abandoned a WHERE a.idle AND c.database = a.database AND c.lease = a.lease
+                  RETURNING c.database)
+    SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM abandoned WHERE NOT idle);
+$$;
 
 -- Clones of the template that are pristine.
 CREATE OR REPLACE FUNCTION ready(template text) RETURNS SETOF text LANGUAGE sql AS $$

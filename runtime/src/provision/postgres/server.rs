@@ -47,7 +47,7 @@ pub(crate) struct Server {
     pub(super) topping_up: Mutex<()>,
 }
 
-/// What `take_lease` tells.
+/// What [`TAKE_LEASE`] tells.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
     pub(super) number: i32,
@@ -56,7 +56,6 @@ pub(super) struct Facts {
     pub(super) superuser: bool,
     pub(super) durable: bool,
     connections: i32,
-    abandoned: i64,
 }
 
 /// Connections that a test's pool may have: enough for what a test does at a time, few enough
@@ -102,12 +101,15 @@ impl Endpoint {
 }
 
 /// The server that is wanted, found or started; its connections are the background thread's.
-pub(super) async fn server(wanted: Wanted) -> Result<Arc<Server>> {
-    background::run(async move {
-        let cell = SERVERS.cell(wanted.clone());
-        cell.get_or_try_init(|| open(&wanted)).await.cloned()
-    })
-    .await
+pub(super) async fn server(wanted: &Wanted) -> Result<Arc<Server>> {
+    let cell = SERVERS.cell(wanted);
+    if let Some(known) = cell.get() {
+        return Ok(Arc::clone(known));
+    }
+    let wanted = wanted.clone();
+    let open = async move { cell.get_or_try_init(|| open(&wanted)).await.cloned() };
+    // On the heap: what happens but once must not make every test's future as large.
+    Box::pin(background::run(open)).await
 }
 
 /// Forgets a server: one of a test's own goes with its lease.
@@ -127,7 +129,6 @@ async fn open(wanted: &Wanted) -> Result<Arc<Server>> {
         .idle_timeout(Duration::from_secs(5))
         .test_before_acquire(false)
         .connect_lazy_with(admin.clone());
-    let abandoned = facts.abandoned;
     let server = Arc::new(Server {
         endpoint,
         admin,
@@ -142,7 +143,7 @@ async fn open(wanted: &Wanted) -> Result<Arc<Server>> {
         kept: Kept::default(),
         topping_up: Mutex::new(()),
     });
-    if abandoned > 0 || server.endpoint.outlives_us() {
+    if server.endpoint.outlives_us() {
         background::start_task(databases::sweep(Arc::clone(&server)));
     }
     Ok(server)
@@ -213,8 +214,8 @@ async fn open_registry(endpoint: &Endpoint) -> Result<(PgConnection, Facts), Box
     };
     let failed = |error| explained(|error| Error::new("use the registry").because(error), error);
     match take_lease(&mut connection).await {
-        // There is no such function yet.
-        Err(error) if code(&error).as_deref() == Some("42883") => {
+        // There is no such sequence yet.
+        Err(error) if code(&error).as_deref() == Some("42P01") => {
             let script = concat!(
                 "BEGIN; SELECT pg_advisory_xact_lock(0);",
                 include_str!("registry.sql"),
@@ -283,10 +284,22 @@ pub(super) fn explained(failed: impl FnOnce(sqlx::Error) -> Error, error: sqlx::
     }
 }
 
+/// Takes a lease, and tells about the server. Not a function of the registry: to look one up and
+/// compile it takes a new session longer than all that it would do.
+const TAKE_LEASE: &str = "
+    SELECT number, pg_advisory_lock(1, number)::text,
+           current_setting('server_version') AS version,
+           current_setting('server_version_num')::integer AS version_number,
+           current_setting('is_superuser') = 'on' AS superuser,
+           current_setting('fsync') = 'on' AS durable,
+           current_setting('max_connections')::integer
+               - current_setting('superuser_reserved_connections')::integer
+               -- Since PostgreSQL 16; 0 by default.
+               - coalesce(current_setting('reserved_connections', true)::integer, 0) AS connections
+    FROM (SELECT nextval('lease_number')::integer AS number) lease";
+
 async fn take_lease(connection: &mut PgConnection) -> Result<Facts, sqlx::Error> {
-    let row = sqlx::raw_sql("SELECT * FROM take_lease()")
-        .fetch_one(connection)
-        .await?;
+    let row = sqlx::raw_sql(TAKE_LEASE).fetch_one(connection).await?;
     Ok(Facts {
         number: row.try_get("number")?,
         version: row.try_get("version")?,
@@ -294,7 +307,6 @@ async fn take_lease(connection: &mut PgConnection) -> Result<Facts, sqlx::Error>
         superuser: row.try_get("superuser")?,
         durable: row.try_get("durable")?,
         connections: row.try_get("connections")?,
-        abandoned: row.try_get("abandoned")?,
     })
 }
 
@@ -376,7 +388,7 @@ impl Server {
         if user == "postgres" {
             return Ok(());
         }
-        let made = self.users.cell(user.to_owned());
+        let made = self.users.cell(&user.to_owned());
         let create = async || {
             let create = format!(
                 "CREATE ROLE {} LOGIN SUPERUSER PASSWORD {}",

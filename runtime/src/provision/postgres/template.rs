@@ -34,7 +34,7 @@ pub(super) fn name(request: &Request) -> String {
 
 /// Makes the template unless it is there: once per server, whoever comes first.
 pub(super) async fn ensure(server: &Server, name: &str, request: &Request) -> Result<()> {
-    let made = server.templates.cell(name.to_owned());
+    let made = server.templates.cell(&name.to_owned());
     made.get_or_try_init(|| find_or_make(server, name, request))
         .await
         .copied()
