@@ -178,7 +178,7 @@ where
     let (provider, reason) = (choice.name(), choice.reason());
     let provided = match choice {
         Choice::External { url, .. } => external::provide(wanted, url, connect).await,
-        Choice::Docker { engine, .. } => docker::provide(wanted, engine, connect).await,
+        Choice::Docker { engine, .. } => Box::pin(docker::provide(wanted, engine, connect)).await,
         Choice::Local { programs, .. } => local::provide(wanted, &programs, connect).await,
     };
     match provided {

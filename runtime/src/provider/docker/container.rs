@@ -30,6 +30,9 @@ pub(crate) struct Container {
     /// Set once it was found.
     pub(super) id: Option<String>,
     pub(super) reach: Reach,
+    /// The port on loopback that the engine's proxy listens on for as long as the container runs,
+    /// where the container is reached by its own address.
+    pub(super) published: Option<u16>,
 }
 
 /// How ports are reached: no more openly than it takes.
@@ -41,7 +44,7 @@ pub(super) struct Reach {
     pub(super) connect_to: String,
     /// Whether the containers' own addresses are on a network of this machine. To connect there
     /// spares the engine's proxy, which every byte to a published port on loopback goes through.
-    direct: bool,
+    pub(super) direct: bool,
 }
 
 impl Reach {
@@ -98,6 +101,7 @@ impl Container {
             name,
             id: None,
             reach,
+            published: None,
         }
     }
 
@@ -113,6 +117,7 @@ impl Container {
             name,
             id: None,
             reach,
+            published: None,
         }
     }
 
@@ -216,12 +221,13 @@ pub(super) fn endpoint_of(
     let binding = network.ports.as_ref()?.get(&key)?.as_ref()?.first()?;
     let labels = found.config.as_ref()?.labels.as_ref()?;
     let bridge = network.networks.as_ref().and_then(|all| all.get(BRIDGE));
-    let (host, port) = match bridge.and_then(|bridge| bridge.ip_address.clone()) {
-        Some(own) if container.reach.direct && !own.is_empty() => (own, wanted.service.port()),
-        _ => (
-            container.reach.connect_to.clone(),
-            binding.host_port.as_ref()?.parse().ok()?,
-        ),
+    let published = binding.host_port.as_ref()?.parse().ok()?;
+    let own = bridge.and_then(|bridge| bridge.ip_address.clone());
+    let own = own.filter(|own| container.reach.direct && !own.is_empty());
+    let behind = own.is_some().then_some(published);
+    let (host, port) = match own {
+        Some(own) => (own, wanted.service.port()),
+        None => (container.reach.connect_to.clone(), published),
     };
     Some(Endpoint {
         address: Address::Ours {
@@ -232,6 +238,7 @@ pub(super) fn endpoint_of(
         place: format!("docker container {} ({})", container.name, wanted.image),
         source: Source::Docker(Container {
             id: found.id.clone(),
+            published: behind,
             ..container.clone()
         }),
     })

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error as EngineError;
 use testcontainers::bollard::models::{
-    ContainerStateStatusEnum, HostConfig, ImageConfig, PortBinding,
+    ContainerStateStatusEnum, HostConfig, ImageConfig, ImageInspect, PortBinding,
 };
 use testcontainers::bollard::query_parameters::{
     ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
@@ -20,13 +20,16 @@ use testcontainers_modules::{postgres, redis};
 
 use super::super::{Service, WATCHDOG, Wanted, random};
 use super::container::Container;
-use super::image::{Reference, full_name, image_config};
+use super::image::{self, Reference, full_name};
+use super::prepared::Prepared;
 use crate::{Error, Result, config};
 
 pub(super) const PASSWORD_LABEL: &str = "container-test.password";
+/// How PostgreSQL's images are told the password.
+pub(super) const PASSWORD: &str = "POSTGRES_PASSWORD";
 const SERVICE_LABEL: &str = "container-test.service";
 /// Whose container it is, for people and for whoever counts.
-const USER_LABEL: &str = "container-test.user";
+pub(super) const USER_LABEL: &str = "container-test.user";
 /// Age from which a container that was never started is somebody's who died before starting it.
 const NEVER_STARTED: Duration = Duration::from_secs(60);
 
@@ -34,7 +37,7 @@ const NEVER_STARTED: Duration = Duration::from_secs(60);
 /// has run, and their creators are gone.
 async fn sweep(engine: &Docker) {
     let filters = HashMap::from([
-        ("label".to_owned(), vec![SERVICE_LABEL.to_owned()]),
+        ("label".to_owned(), vec![USER_LABEL.to_owned()]),
         ("status".to_owned(), vec!["created".to_owned()]),
     ]);
     let options = ListContainersOptionsBuilder::new()
@@ -63,108 +66,141 @@ async fn sweep(engine: &Docker) {
     }
 }
 
-/// Creates and starts the container, unless somebody else is faster.
-pub(super) async fn create(container: &Container, wanted: &Wanted, idle: Duration) -> Result<()> {
-    sweep(&container.engine().await?).await;
+/// Creates and starts the container, unless somebody else is faster. Gives what may be prepared for
+/// the next one.
+pub(super) async fn create(
+    container: &Container,
+    wanted: &Wanted,
+    idle: Duration,
+) -> Result<Option<(Prepared, ImageInspect)>> {
+    let engine = container.engine().await?;
+    sweep(&engine).await;
     let image = Reference::parse(&full_name(&wanted.image));
-    let original = image_config(&container.engine().await?, &image).await?;
+    let inspected = image::inspect(&engine, &image).await?;
+    let original = inspected.config.clone().unwrap_or_default();
+    let start = Start {
+        container,
+        wanted,
+        idle,
+        image: &image,
+        original,
+    };
     match wanted.service {
         Service::Postgres => {
-            let password = random()?;
+            let prepared = Prepared::of(container, wanted, &inspected);
+            let password = match &prepared {
+                Some(prepared) => prepared.password.clone(),
+                None => random()?,
+            };
             let server = postgres::Postgres::default().with_password(&password);
-            start(container, wanted, idle, &image, original, server, password).await
+            let there = prepared.as_ref().filter(|prepared| prepared.is_there());
+            start.run(server, password, there).await?;
+            Ok(prepared
+                .filter(|prepared| !prepared.is_there())
+                .map(|prepared| (prepared, inspected)))
         }
         Service::Redis => {
-            start(
-                container,
-                wanted,
-                idle,
-                &image,
-                original,
-                redis::Redis::default(),
-                random()?,
-            )
-            .await
+            start.run(redis::Redis::default(), random()?, None).await?;
+            Ok(None)
         }
     }
 }
 
-#[allow(clippy::too_many_arguments)]
-async fn start<I: Image>(
-    container: &Container,
-    wanted: &Wanted,
+/// What a container is started from.
+struct Start<'a> {
+    container: &'a Container,
+    wanted: &'a Wanted,
     idle: Duration,
-    image: &Reference,
+    image: &'a Reference,
     original: ImageConfig,
-    server: I,
-    password: String,
-) -> Result<()> {
-    let port = wanted.service.port();
-    let mut command = vec![
-        "-c".to_owned(),
-        WATCHDOG.to_owned(),
-        "container-test-watchdog".to_owned(),
-        port.to_string(),
-        idle.as_secs().to_string(),
-        wanted.startup_timeout.as_secs().max(1).to_string(),
-        wanted.service.stop_signal().to_owned(),
-        String::new(),
-    ];
-    command.extend(original.entrypoint.clone().unwrap_or_default());
-    command.extend(original.cmd.clone().unwrap_or_default());
-    command.extend(
-        wanted
-            .args
-            .iter()
-            .map(|argument| argument.replace("{password}", &password)),
-    );
+}
 
-    let exposed = [port.tcp()];
-    let watched = Watched { server, exposed };
-    let address = container.reach.publish_on.clone();
-    let volumes = original.volumes.unwrap_or_default();
-    let mut request = watched
-        .with_name(&image.name)
-        .with_tag(&image.tag)
-        .with_container_name(&container.name)
-        .with_ready_conditions(Vec::new())
-        .with_startup_timeout(wanted.startup_timeout)
-        .with_label(SERVICE_LABEL, wanted.service.name())
-        .with_label(USER_LABEL, config::user())
-        .with_label(PASSWORD_LABEL, &password)
-        .with_cmd(command)
-        .with_host_config_modifier(move |host| adjust(host, &address, port, &volumes));
-    for (name, value) in &wanted.env {
-        request = request.with_env_var(name, value);
-    }
-    match request.start().await {
-        Ok(started) => {
-            // Dropping it would remove the container.
-            std::mem::forget(started);
-            Ok(())
+impl Start<'_> {
+    async fn run<I: Image>(
+        self,
+        server: I,
+        password: String,
+        prepared: Option<&Prepared>,
+    ) -> Result<()> {
+        let Self {
+            container,
+            wanted,
+            idle,
+            image,
+            original,
+        } = self;
+        let port = wanted.service.port();
+        let mut command = vec![
+            "-c".to_owned(),
+            WATCHDOG.to_owned(),
+            "container-test-watchdog".to_owned(),
+            port.to_string(),
+            idle.as_secs().to_string(),
+            wanted.startup_timeout.as_secs().max(1).to_string(),
+            wanted.service.stop_signal().to_owned(),
+            String::new(),
+        ];
+        command.extend(prepared.map(Prepared::unpack).unwrap_or_default());
+        command.extend(original.entrypoint.clone().unwrap_or_default());
+        command.extend(original.cmd.clone().unwrap_or_default());
+        command.extend(
+            wanted
+                .args
+                .iter()
+                .map(|argument| argument.replace("{password}", &password)),
+        );
+
+        let exposed = [port.tcp()];
+        let watched = Watched { server, exposed };
+        let address = container.reach.publish_on.clone();
+        let volumes = original.volumes.unwrap_or_default();
+        let binds = prepared.map(|prepared| vec![prepared.bind()]);
+        let mut request = watched
+            .with_name(&image.name)
+            .with_tag(&image.tag)
+            .with_container_name(&container.name)
+            .with_ready_conditions(Vec::new())
+            .with_startup_timeout(wanted.startup_timeout)
+            .with_label(SERVICE_LABEL, wanted.service.name())
+            .with_label(USER_LABEL, config::user())
+            .with_label(PASSWORD_LABEL, &password)
+            .with_cmd(command)
+            .with_host_config_modifier(move |host| {
+                adjust(host, &address, port, &volumes);
+                host.binds.clone_from(&binds);
+            });
+        for (name, value) in &wanted.env {
+            request = request.with_env_var(name, value);
         }
-        Err(error) => {
-            if is_conflict(&error) {
-                return Ok(());
+        match request.start().await {
+            Ok(started) => {
+                // Dropping it would remove the container.
+                std::mem::forget(started);
+                Ok(())
             }
-            // What was created but does not start is of no use, and testcontainers leaves it.
-            if let Some(found) = container.inspect().await?
-                && found.state.as_ref().and_then(|state| state.status)
-                    == Some(ContainerStateStatusEnum::CREATED)
-            {
-                container.remove(&found).await;
+            Err(error) => {
+                if is_conflict(&error) {
+                    return Ok(());
+                }
+                // What was created but does not start is of no use, and testcontainers leaves it.
+                if let Some(found) = container.inspect().await?
+                    && found.state.as_ref().and_then(|state| state.status)
+                        == Some(ContainerStateStatusEnum::CREATED)
+                {
+                    container.remove(&found).await;
+                }
+                let text = chain(&error);
+                let help = if text.contains("\"sh\"") {
+                    "the image has no shell at `sh`, which the watchdog needs; use an image that has one"
+                } else {
+                    "the engine's own words above say why; `docker run` with the same image shows more"
+                };
+                Err(
+                    Error::new(format!("start the container {}", container.name))
+                        .because(text)
+                        .with_help(help),
+                )
             }
-            let text = chain(&error);
-            let help = if text.contains("\"sh\"") {
-                "the image has no shell at `sh`, which the watchdog needs; use an image that has one"
-            } else {
-                "the engine's own words above say why; `docker run` with the same image shows more"
-            };
-            Err(
-                Error::new(format!("start the container {}", container.name))
-                    .because(text)
-                    .with_help(help),
-            )
         }
     }
 }

@@ -3,14 +3,14 @@
 use testcontainers::GenericImage;
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error as EngineError;
-use testcontainers::bollard::models::ImageConfig;
+use testcontainers::bollard::models::ImageInspect;
 use testcontainers::runners::AsyncRunner;
 
 use super::create::chain;
 use crate::{Error, Result, config, report};
 
-/// The image's own entrypoint, arguments and volumes; pulls the image if it is not there.
-pub(super) async fn image_config(engine: &Docker, image: &Reference) -> Result<ImageConfig> {
+/// What the engine knows of the image; pulls the image if it is not there.
+pub(super) async fn inspect(engine: &Docker, image: &Reference) -> Result<ImageInspect> {
     let descriptor = image.descriptor();
     let mut inspected = engine.inspect_image(&descriptor).await;
     if let Err(EngineError::DockerResponseServerError {
@@ -31,9 +31,7 @@ pub(super) async fn image_config(engine: &Docker, image: &Reference) -> Result<I
             })?;
         inspected = engine.inspect_image(&descriptor).await;
     }
-    inspected
-        .map(|image| image.config.unwrap_or_default())
-        .map_err(|error| Error::new(format!("inspect the image {descriptor}")).because(error))
+    inspected.map_err(|error| Error::new(format!("inspect the image {descriptor}")).because(error))
 }
 
 /// An image's name and tag.

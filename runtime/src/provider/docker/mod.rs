@@ -8,6 +8,7 @@
 mod container;
 mod create;
 mod image;
+mod prepared;
 mod remembered;
 
 use std::future::Future;
@@ -45,14 +46,22 @@ where
     let reach = Reach::of(&engine).await;
     let container = Container::new(engine, wanted.server_name(idle), reach);
     let mut attempt = 1;
+    let mut preparing = None;
     loop {
         let Some(endpoint) = find(&container, wanted).await? else {
-            create::create(&container, wanted, idle).await?;
+            let to_prepare = create::create(&container, wanted, idle).await?;
+            preparing = to_prepare.map(|(prepared, image)| {
+                tokio::spawn(prepared.prepare(container.clone(), wanted.clone(), image))
+            });
             continue;
         };
         match wait(&container, wanted, idle, &endpoint, &connect).await? {
             Some(lease) => {
                 remembered::remember(wanted, idle, &endpoint);
+                if let Some(preparing) = preparing {
+                    // The process may end soon. Without it, servers start as they do anyway.
+                    let _ = preparing.await;
+                }
                 return Ok((endpoint, lease));
             }
             None if attempt < ATTEMPTS => attempt += 1,

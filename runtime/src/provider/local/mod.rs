@@ -33,17 +33,19 @@ pub(super) fn keep_file(name: &str, text: &str) {
     let _: Result<()> = kept();
 }
 
+/// Where kept files are.
+pub(super) fn cache_directory() -> Option<PathBuf> {
+    directory::cache(&directory::owner().ok()?.ours()).ok()
+}
+
 /// What was kept under the name.
 pub(super) fn kept_file(name: &str) -> Option<String> {
-    let owner = directory::owner().ok()?.ours();
-    std::fs::read_to_string(directory::cache(&owner).ok()?.join(name)).ok()
+    std::fs::read_to_string(cache_directory()?.join(name)).ok()
 }
 
 /// Forgets what was kept under the name.
 pub(super) fn forget_file(name: &str) {
-    if let Ok(owner) = directory::owner()
-        && let Ok(cache) = directory::cache(&owner.ours())
-    {
+    if let Some(cache) = cache_directory() {
         // It may be gone already.
         let _ = std::fs::remove_file(cache.join(name));
     }
