@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use redis::aio::MultiplexedConnection;
@@ -39,6 +40,9 @@ pub fn now() -> u128 {
 
 /// Five small queries; `start` is when the test's body began.
 pub async fn workload(start: u128, connection: &mut PgConnection) -> Result<()> {
+    // Two tests may well start in the same instant.
+    static STARTED: AtomicU64 = AtomicU64::new(0);
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
     let (product, price): (i64, i64) =
         sqlx::query_as("SELECT id, price_cents FROM products WHERE sku = $1")
             .bind("books-1")
@@ -48,7 +52,7 @@ pub async fn workload(start: u128, connection: &mut PgConnection) -> Result<()> 
     let customer: i64 = sqlx::query_scalar(
         "INSERT INTO customers (email, name, country) VALUES ($1, 'Ada', 'DE') RETURNING id",
     )
-    .bind(format!("{start}-{}@example.org", std::process::id()))
+    .bind(format!("{start}-{}-{number}@example.org", std::process::id()))
     .fetch_one(&mut *connection)
     .await?;
     let order: i64 =

@@ -1,6 +1,8 @@
 //! Databases on a shared PostgreSQL server: claimed, cloned ahead, recycled or dropped.
 
 mod databases;
+mod finish;
+mod lease;
 mod profile;
 mod recycle;
 mod server;
@@ -162,7 +164,7 @@ impl Claim {
     /// Ends the test's use of the database, on the test's runtime: closes its pool, and finds
     /// out whether the database is as new again, unless its session can do that without us.
     pub(crate) async fn finish(&self, pool: Option<&PgPool>) -> Finished {
-        let finished = recycle::finish(self, pool).await;
+        let finished = finish::finish(self, pool).await;
         if let Some(pool) = pool {
             // A test that still holds a connection must not keep us: its runtime ends next.
             let _ = tokio::time::timeout(Duration::from_millis(250), pool.close()).await;
@@ -183,7 +185,7 @@ impl Claim {
         let wait = self.server.endpoint.outlives_us();
         let work = async move {
             if let Some(session) = session {
-                let as_new = recycle::recycle_idle(&self, session).await;
+                let as_new = finish::recycle_idle(&self, session).await;
                 self.server.kept.end(&self.template);
                 if as_new {
                     return;

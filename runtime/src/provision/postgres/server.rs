@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode, Postgres};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, Row};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
 use tokio::sync::{Mutex, OnceCell};
 
-use super::databases;
 use super::profile::Profile;
 use super::session::Kept;
+use super::{databases, lease};
 use crate::once::Once;
 use crate::provider::{self, Address, BoxError, Endpoint, Wanted};
 use crate::sql::{literal, quoted};
-use crate::{Error, Result, background, report};
+use crate::{Error, Result, background};
 
 /// The database that holds what processes know of each other. Its number is that of its layout,
 /// so that several versions of this crate can use one server.
@@ -47,15 +47,15 @@ pub(crate) struct Server {
     pub(super) topping_up: Mutex<()>,
 }
 
-/// What [`TAKE_LEASE`] tells.
+/// What the registry tells whoever takes a lease.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
     pub(super) number: i32,
-    version: String,
+    pub(super) version: String,
     pub(super) version_number: i32,
     pub(super) superuser: bool,
     pub(super) durable: bool,
-    connections: i32,
+    pub(super) connections: i32,
 }
 
 /// Connections that a test's pool may have: enough for what a test does at a time, few enough
@@ -63,8 +63,6 @@ pub(super) struct Facts {
 const POOL_SIZE: u32 = 8;
 /// The same on a server given by URL, where connections may be scarce.
 const SMALL_POOL_SIZE: u32 = 4;
-/// The oldest version that is supported, as `server_version_num` has it.
-const OLDEST: i32 = 130_000;
 /// Connections of a process besides its tests' pools.
 const OVERHEAD: i32 = 3;
 /// How long a connection is waited for on a server that has no free one.
@@ -72,7 +70,7 @@ const PATIENCE_WITH_CONNECTIONS: Duration = Duration::from_secs(30);
 
 impl Endpoint {
     /// How to connect as the administrator.
-    fn postgres(&self) -> Result<PgConnectOptions> {
+    pub(super) fn postgres(&self) -> Result<PgConnectOptions> {
         match &self.address {
             Address::Ours {
                 host,
@@ -118,7 +116,7 @@ pub(crate) fn forget(wanted: &Wanted) {
 }
 
 async fn open(wanted: &Wanted) -> Result<Arc<Server>> {
-    let (endpoint, (lease, facts)) = provider::provide(wanted, open_lease).await?;
+    let (endpoint, (lease, facts)) = provider::provide(wanted, lease::open_lease).await?;
     let admin = endpoint
         .postgres()?
         .application_name("container-test")
@@ -149,119 +147,10 @@ async fn open(wanted: &Wanted) -> Result<Arc<Server>> {
     Ok(server)
 }
 
-/// Connects to the registry and takes a lease; on a server that others use as well, once it is
-/// among as many processes as may have one.
-async fn open_lease(endpoint: Endpoint) -> Result<(PgConnection, Facts), BoxError> {
-    let (begun, mut told) = (Instant::now(), false);
-    // To connect is work, also for a server: whoever waits for long looks rarely.
-    let mut pause = Duration::from_millis(50);
-    loop {
-        let (mut connection, facts) = open_registry(&endpoint).await?;
-        if matches!(endpoint.address, Address::Ours { .. }) {
-            return Ok((connection, facts));
-        }
-        let before: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM live_leases() l (number) WHERE number < $1")
-                .bind(facts.number)
-                .fetch_one(&mut connection)
-                .await?;
-        let places = places(facts.connections);
-        if before < i64::from(places) {
-            return Ok((connection, facts));
-        }
-        connection.close().await?;
-        if !told && begun.elapsed() > databases::SILENCE {
-            told = true;
-            report::progress(&format!(
-                "waiting for one of {places} processes to leave the {}",
-                endpoint.place
-            ));
-        }
-        if begun.elapsed() > databases::PATIENCE {
-            return Err(Error::new("take a place on the server")
-                .because(format!(
-                    "its max_connections allows {places} processes at the same time"
-                ))
-                .with_help("raise max_connections, or run fewer tests at the same time")
-                .into());
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(1));
-    }
-}
-
 /// How many processes, and how many tests, the connections of a server given by URL suffice for.
-fn places(connections: i32) -> i32 {
+pub(super) fn places(connections: i32) -> i32 {
     let per_place = i32::try_from(SMALL_POOL_SIZE).unwrap_or(i32::MAX) + OVERHEAD;
     ((connections - OVERHEAD) / per_place).max(1)
-}
-
-/// Connects to the registry, which the first one to come creates, and takes a lease.
-async fn open_registry(endpoint: &Endpoint) -> Result<(PgConnection, Facts), BoxError> {
-    let options = endpoint.postgres()?.application_name("container-test");
-    let mut connection = match PgConnection::connect_with(&options.clone().database(REGISTRY)).await
-    {
-        Ok(connection) => connection,
-        // There is no such database.
-        Err(error) if code(&error).as_deref() == Some("3D000") => {
-            let mut connection = PgConnection::connect_with(&options).await?;
-            check_version(&mut connection).await?;
-            create_registry(&mut connection).await?;
-            connection.close().await?;
-            PgConnection::connect_with(&options.database(REGISTRY)).await?
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let failed = |error| explained(|error| Error::new("use the registry").because(error), error);
-    match take_lease(&mut connection).await {
-        // There is no such sequence yet.
-        Err(error) if code(&error).as_deref() == Some("42P01") => {
-            let script = concat!(
-                "BEGIN; SELECT pg_advisory_xact_lock(0);",
-                include_str!("registry.sql"),
-                "COMMIT;"
-            );
-            sqlx::raw_sql(script)
-                .execute(&mut connection)
-                .await
-                .map_err(failed)?;
-        }
-        facts => return Ok((connection, facts.map_err(failed)?)),
-    }
-    let facts = take_lease(&mut connection).await.map_err(failed)?;
-    Ok((connection, facts))
-}
-
-/// Refuses servers that are too old, before anything is made on them.
-async fn check_version(connection: &mut PgConnection) -> Result<(), BoxError> {
-    let number: String = sqlx::query_scalar("SHOW server_version_num")
-        .fetch_one(connection)
-        .await?;
-    if number.parse::<i32>().is_ok_and(|number| number < OLDEST) {
-        let major = number.parse::<i32>().unwrap_or_default() / 10_000;
-        return Err(Error::new("use the server")
-            .because(format!(
-                "it is PostgreSQL {major}; 13 and newer are supported"
-            ))
-            .into());
-    }
-    Ok(())
-}
-
-async fn create_registry(connection: &mut PgConnection) -> Result<(), BoxError> {
-    let created = connection
-        .execute(AssertSqlSafe(format!("CREATE DATABASE {REGISTRY}")))
-        .await;
-    let Err(error) = created else { return Ok(()) };
-    match code(&error).as_deref() {
-        // Somebody else was faster.
-        Some("42P04" | "23505") => Ok(()),
-        _ => Err(explained(
-            |error| Error::new("create a database").because(error),
-            error,
-        )
-        .into()),
-    }
 }
 
 /// What to do about errors that come from what the server is, and what the role may do.
@@ -282,32 +171,6 @@ pub(super) fn explained(failed: impl FnOnce(sqlx::Error) -> Error, error: sqlx::
             .with_help("name a primary server in the URL"),
         _ => failed(error),
     }
-}
-
-/// Takes a lease, and tells about the server. Not a function of the registry: to look one up and
-/// compile it takes a new session longer than all that it would do.
-const TAKE_LEASE: &str = "
-    SELECT number, pg_advisory_lock(1, number)::text,
-           current_setting('server_version') AS version,
-           current_setting('server_version_num')::integer AS version_number,
-           current_setting('is_superuser') = 'on' AS superuser,
-           current_setting('fsync') = 'on' AS durable,
-           current_setting('max_connections')::integer
-               - current_setting('superuser_reserved_connections')::integer
-               -- Since PostgreSQL 16; 0 by default.
-               - coalesce(current_setting('reserved_connections', true)::integer, 0) AS connections
-    FROM (SELECT nextval('lease_number')::integer AS number) lease";
-
-async fn take_lease(connection: &mut PgConnection) -> Result<Facts, sqlx::Error> {
-    let row = sqlx::raw_sql(TAKE_LEASE).fetch_one(connection).await?;
-    Ok(Facts {
-        number: row.try_get("number")?,
-        version: row.try_get("version")?,
-        version_number: row.try_get("version_number")?,
-        superuser: row.try_get("superuser")?,
-        durable: row.try_get("durable")?,
-        connections: row.try_get("connections")?,
-    })
 }
 
 /// The SQLSTATE of an error of the server.
