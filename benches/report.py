@@ -101,7 +101,7 @@ def notes(measured, figures):
         f"nextest: a test's process takes {over:.0f} ms longer than an empty one (median; two run at a time on two cores).",
         f"The databases that were alive at once took {measured['alive']['bytes'] / 2**20:.0f} MiB.",
         "Cold starts of container-test, in order, s: " + ", ".join(f"{s:.2f}" for s in measured["cold"]["ours_s"])
-        + " (nothing prepared before the first one).",
+        + " (data directories prepared by then).",
     ]
     if measured["quick"]:
         found.append(f"A quick run: {plan['small']} and {plan['big']} tests stand for 100 and 1,000.")
