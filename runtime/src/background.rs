@@ -4,11 +4,13 @@
 //! so leases, administration and look-ups live here.
 
 use std::future::Future;
+use std::hash::Hash;
 use std::sync::OnceLock;
 use std::sync::mpsc;
 
 use tokio::runtime::{Builder, Handle};
 
+use crate::once::Once;
 use crate::{Error, Result};
 
 static HANDLE: OnceLock<Result<Handle, String>> = OnceLock::new();
@@ -46,6 +48,27 @@ pub(crate) async fn run<T: Send + 'static>(
         .spawn(future)
         .await
         .unwrap_or_else(|error| Err(Error::new("run on the background thread").because(error)))
+}
+
+/// The value of the key, made on the background thread by the first of all tests that ask.
+pub(crate) async fn once<K, V, F>(
+    values: &Once<K, V>,
+    key: &K,
+    make: impl FnOnce(K) -> F + Send + 'static,
+) -> Result<V>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    V: Clone + Send + Sync + 'static,
+    F: Future<Output = Result<V>> + Send + 'static,
+{
+    let cell = values.cell(key);
+    if let Some(known) = cell.get() {
+        return Ok(known.clone());
+    }
+    let key = key.clone();
+    let made = async move { cell.get_or_try_init(|| make(key)).await.cloned() };
+    // On the heap: what happens but once must not make every test's future as large.
+    Box::pin(run(made)).await
 }
 
 /// Runs a future on the background thread and blocks until it has ended. Not for use on a

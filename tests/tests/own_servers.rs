@@ -89,7 +89,7 @@ fn a_container_that_was_never_started_goes_with_the_next_start() {
         "{prefix}{}redis:8-alpine",
         if prefix.is_empty() { "" } else { "/" }
     );
-    let left = docker(&["create", "--label", "container-test.service=redis", &image]);
+    let left = docker(&["create", "--label", "container-test.user=", &image]);
     // It may be about to be started for as long as it is young.
     std::thread::sleep(std::time::Duration::from_secs(61));
     a_server_of_its_own_refuses_nothing();

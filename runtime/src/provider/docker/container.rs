@@ -121,6 +121,14 @@ impl Container {
         }
     }
 
+    /// The same container, not reached at its own address.
+    pub(super) fn at_its_published_port(&self) -> Self {
+        Self {
+            published: None,
+            ..self.clone()
+        }
+    }
+
     pub(super) async fn engine(&self) -> Result<Docker> {
         match &self.engine {
             Some(engine) => Ok(engine.clone()),

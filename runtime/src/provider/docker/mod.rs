@@ -16,19 +16,22 @@ use std::time::Duration;
 
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 pub(super) use self::container::{Container, engine};
 pub(super) use self::remembered::remembered;
 
 use self::container::{Reach, endpoint_of};
-use super::{BoxError, Endpoint, Source, Wanted};
+use super::{Address, BoxError, Endpoint, Source, Wanted};
 use crate::{Error, Result};
 
 /// How often a server that does not answer yet is asked again.
 const POLL: Duration = Duration::from_millis(15);
 /// How often its container is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(400);
+/// How long a container is looked for at its own address alone, before its published port is tried
+/// as well: two engines on one machine may give out the same addresses.
+const OWN_ADDRESS: Duration = Duration::from_secs(3);
 /// How often a server that vanished before it answered is started anew.
 const ATTEMPTS: u32 = 5;
 
@@ -56,7 +59,7 @@ where
             continue;
         };
         match wait(&container, wanted, idle, &endpoint, &connect).await? {
-            Some(lease) => {
+            Some((endpoint, lease)) => {
                 remembered::remember(wanted, idle, &endpoint);
                 if let Some(preparing) = preparing {
                     // The process may end soon. Without it, servers start as they do anyway.
@@ -119,25 +122,41 @@ async fn find(container: &Container, wanted: &Wanted) -> Result<Option<Endpoint>
     }
 }
 
-/// Waits until the server answers; `None` if the container is on its way out.
+/// Waits until the server answers, and tells where; `None` if the container is on its way out.
 async fn wait<T, C, F>(
     container: &Container,
     wanted: &Wanted,
     idle: Duration,
     endpoint: &Endpoint,
     connect: &C,
-) -> Result<Option<T>>
+) -> Result<Option<(Endpoint, T)>>
 where
     C: Fn(Endpoint) -> F,
     F: Future<Output = Result<T, BoxError>>,
 {
+    let published = endpoint.published();
     let since = Instant::now();
     let deadline = since + wanted.startup_timeout;
     let mut look_at = Instant::now() + LOOK;
     let mut log = String::new();
     loop {
-        let failure = match connect(endpoint.clone()).await {
-            Ok(lease) => return Ok(Some(lease)),
+        // Where its own address leads elsewhere, nobody may refuse the connection.
+        let mut place = endpoint;
+        let mut answer = match &published {
+            Some(_) => timeout(OWN_ADDRESS, connect(endpoint.clone()))
+                .await
+                .unwrap_or_else(|_| Err("it does not answer at its own address".into())),
+            None => connect(endpoint.clone()).await,
+        };
+        if let Some(published) = &published
+            && answer.is_err()
+            && since.elapsed() > OWN_ADDRESS
+        {
+            place = published;
+            answer = connect(published.clone()).await;
+        }
+        let failure = match answer {
+            Ok(lease) => return Ok(Some((place.clone(), lease))),
             Err(failure) => failure,
         };
         if Instant::now() > look_at {
@@ -178,6 +197,24 @@ where
 }
 
 impl Endpoint {
+    /// The same container at its published port, if it is not reached there.
+    fn published(&self) -> Option<Self> {
+        let (Source::Docker(container), Address::Ours { password, .. }) =
+            (&self.source, &self.address)
+        else {
+            return None;
+        };
+        Some(Self {
+            address: Address::Ours {
+                host: container.reach.connect_to.clone(),
+                port: container.published?,
+                password: password.clone(),
+            },
+            place: self.place.clone(),
+            source: Source::Docker(container.at_its_published_port()),
+        })
+    }
+
     /// Whether this is the container that was found under the name.
     fn is(&self, found: &ContainerInspectResponse) -> bool {
         matches!(&self.source, Source::Docker(container) if container.id == found.id)

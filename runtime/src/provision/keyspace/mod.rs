@@ -107,14 +107,7 @@ impl Claim {
 
 /// The server that is wanted, found or started.
 pub(crate) async fn server(wanted: &Wanted) -> Result<Arc<Server>> {
-    let cell = SERVERS.cell(wanted);
-    if let Some(known) = cell.get() {
-        return Ok(Arc::clone(known));
-    }
-    let wanted = wanted.clone();
-    let open = async move { cell.get_or_try_init(|| open(&wanted)).await.cloned() };
-    // On the heap: what happens but once must not make every test's future as large.
-    Box::pin(background::run(open)).await
+    background::once(&SERVERS, wanted, open).await
 }
 
 /// Gives a test a keyspace of its own on the server that it wants.
@@ -134,8 +127,8 @@ pub(crate) fn forget(wanted: &Wanted) {
     SERVERS.forget(wanted);
 }
 
-async fn open(wanted: &Wanted) -> Result<Arc<Server>> {
-    let (endpoint, lease) = provider::provide(wanted, open_lease).await?;
+async fn open(wanted: Wanted) -> Result<Arc<Server>> {
+    let (endpoint, lease) = provider::provide(&wanted, open_lease).await?;
     let server = Arc::new(Server {
         endpoint,
         version: lease.version,

@@ -100,14 +100,7 @@ impl Endpoint {
 
 /// The server that is wanted, found or started; its connections are the background thread's.
 pub(super) async fn server(wanted: &Wanted) -> Result<Arc<Server>> {
-    let cell = SERVERS.cell(wanted);
-    if let Some(known) = cell.get() {
-        return Ok(Arc::clone(known));
-    }
-    let wanted = wanted.clone();
-    let open = async move { cell.get_or_try_init(|| open(&wanted)).await.cloned() };
-    // On the heap: what happens but once must not make every test's future as large.
-    Box::pin(background::run(open)).await
+    background::once(&SERVERS, wanted, open).await
 }
 
 /// Forgets a server: one of a test's own goes with its lease.
@@ -115,8 +108,8 @@ pub(crate) fn forget(wanted: &Wanted) {
     SERVERS.forget(wanted);
 }
 
-async fn open(wanted: &Wanted) -> Result<Arc<Server>> {
-    let (endpoint, (lease, facts)) = provider::provide(wanted, lease::open_lease).await?;
+async fn open(wanted: Wanted) -> Result<Arc<Server>> {
+    let (endpoint, (lease, facts)) = provider::provide(&wanted, lease::open_lease).await?;
     let admin = endpoint
         .postgres()?
         .application_name("container-test")
