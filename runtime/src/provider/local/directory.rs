@@ -112,9 +112,9 @@ fn is_ours(directory: &Path, owner: &Owner) -> bool {
     })
 }
 
-/// Makes an empty directory for one start of the server of this name. No two starts share one:
+/// Where the directory of one start of the server of this name will be. No two starts share one:
 /// the watchdog of the server before removes its own at a moment of its own.
-pub(super) fn make(name: &str, owner: &Owner) -> Result<PathBuf> {
+pub(super) fn choose(name: &str, owner: &Owner) -> Result<PathBuf> {
     let place = match config::data_directory() {
         Some(chosen) => {
             if !chosen.exists() {
@@ -126,13 +126,16 @@ pub(super) fn make(name: &str, owner: &Owner) -> Result<PathBuf> {
         None => std::env::temp_dir(),
     };
     check(&place, owner)?;
-    let directory = place.join(format!("{name}.{}", &super::super::random()?[..8]));
+    Ok(place.join(format!("{name}.{}", &super::super::random()?[..8])))
+}
+
+/// Makes the empty directory.
+pub(super) fn make(directory: &Path, owner: &Owner) -> Result<()> {
     DirBuilder::new()
         .mode(0o700)
-        .create(&directory)
-        .map_err(|error| failed_data("make", &directory, error))?;
-    hand_over(&directory, owner)?;
-    Ok(directory)
+        .create(directory)
+        .map_err(|error| failed_data("make", directory, error))?;
+    hand_over(directory, owner)
 }
 
 /// Refuses a place in which others could put something else under the name of what we make, or
@@ -168,14 +171,6 @@ fn check(place: &Path, owner: &Owner) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Whether the servers' user can remove a directory of its own: not from a place in which only
-/// we can write.
-pub(super) fn can_be_removed(directory: &Path, owner: &Owner) -> bool {
-    let place = directory.parent().map(fs::metadata);
-    owner.other.is_none()
-        || place.is_some_and(|found| found.is_ok_and(|found| found.mode() & 0o002 != 0))
 }
 
 /// What is younger may be about to start.

@@ -20,8 +20,8 @@ use crate::{Error, Result};
 /// Keeps the watchdog's input for its child, whose own is empty, and its output for the cleaner.
 const KEEP: &str = "exec 3<&0 4>&1 </dev/null >&2\n";
 
-/// Removes the server's directory when all that were started for it have ended: where they run
-/// as somebody else, who may not remove it themselves.
+/// Removes the server's directory when all that were started for it have ended, in whatever way:
+/// they may run as somebody else, who may not remove it, and before that we may end ourselves.
 const CLEANER: &str = "read -r _; rm -rf \"$1\"";
 
 /// What the watchdog runs: the server, once its data are there. If we end before, so does this,
@@ -50,12 +50,15 @@ pub(super) async fn launch(
     name: &str,
 ) -> Result<Launched> {
     directory::sweep(owner);
-    let directory = directory::make(name, owner)?;
+    let directory = directory::choose(name, owner)?;
+    // Before there is anything to remove: we may be killed at any moment.
+    let cleaner = clean_up(&directory)?;
+    directory::make(&directory, owner)?;
     let watched = free_port().and_then(|port| {
         let idle = wanted.idle()?;
         Ok((
             port,
-            watch(wanted, programs, owner, &directory, port, idle)?,
+            watch(wanted, programs, owner, &directory, port, idle, cleaner)?,
         ))
     });
     let (port, (watchdog, gate)) = watched.inspect_err(|_| directory::remove(&directory))?;
@@ -86,6 +89,7 @@ fn watch(
     directory: &Path,
     port: u16,
     idle: Duration,
+    cleaner: Stdio,
 ) -> Result<(Child, ChildStdin)> {
     let path = directory.join("log");
     let log = OpenOptions::new()
@@ -97,11 +101,6 @@ fn watch(
     // Held until the watchdog and the server have ended; `directory::sweep` looks at it. Where
     // files cannot be locked, nothing is swept.
     let _ = log.try_lock();
-    let output = if directory::can_be_removed(directory, owner) {
-        Stdio::null()
-    } else {
-        clean_up(directory)?
-    };
     let arguments = match wanted.service {
         Service::Postgres => postgres::arguments(&wanted.args, directory, port),
         Service::Redis => redis::arguments(directory),
@@ -125,7 +124,7 @@ fn watch(
         .envs(wanted.env.iter().map(|(name, value)| (name, value)))
         .current_dir("/")
         .stdin(Stdio::piped())
-        .stdout(output)
+        .stdout(cleaner)
         .stderr(log)
         .process_group(0);
     if let Some((user, group)) = owner.other {
