@@ -80,7 +80,8 @@ while kill -0 "$child" 2>/dev/null; do
     wait $!
     look
     tell_time
-    [ -z "$listening" ] || ready=yes
+    # Nobody could connect before.
+    [ -z "$listening" ] || [ -n "$ready" ] || { ready=yes seen=$now; }
     [ -z "$connected" ] || seen=$now
     silent=$((now - seen))
     if [ -n "$ready" ]; then limit=$idle; else limit=$grace; fi
