@@ -23,6 +23,10 @@ const WATCHDOG: &str = include_str!("watchdog.sh");
 /// cold machine, short enough to wait for.
 pub(crate) const STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long one connection may take: longer than the Redis client's own default of a second, since
+/// test machines are busy.
+pub(crate) const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How long a server of a test's own stays after its test.
 const OWN_IDLE: Duration = Duration::from_secs(2);
 

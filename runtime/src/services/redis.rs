@@ -1,12 +1,10 @@
 //! Redis: the server's settings, the injectable types, the handle to a test's keyspace.
 
-use std::time::Duration;
-
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client};
 
 use crate::declaration::{Isolation, RedisOptions};
-use crate::provider::{STARTUP_TIMEOUT, Service, Wanted, random};
+use crate::provider::{CONNECTION_TIMEOUT, STARTUP_TIMEOUT, Service, Wanted, random};
 use crate::provision::keyspace::{ADMINISTRATOR, DATABASES, TEST_USER};
 use crate::{Declares, Error, FromContext, Result, TestContext};
 
@@ -61,10 +59,6 @@ pub(crate) fn wanted(options: &RedisOptions) -> Result<Wanted> {
         only_for: if own { Some(random()?) } else { None },
     })
 }
-
-/// How long a connection may take: longer than the client's own default of a second, since test
-/// machines are busy.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Settings of our connections and of tests' connections. The client's default limit of half a
 /// second for an answer would fail tests on a busy machine; a test has its own timeout.

@@ -50,6 +50,12 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// The port that it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Its Unix socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {

@@ -8,8 +8,8 @@ use crate::{left, passed, project, run, says};
 /// A test, the URL that it is given, and what it must say.
 type Mistake = (&'static str, String, Vec<String>);
 
-fn postgres_mistakes(postgres: &Postgres, standby: &Postgres) -> Vec<Mistake> {
-    let nobody = free_port();
+fn postgres_mistakes(postgres: &Postgres, standby: &Postgres, redis: &Redis) -> Vec<Mistake> {
+    let (nobody, other) = (free_port(), redis.port());
     vec![
         (
             "uses_postgres",
@@ -39,6 +39,14 @@ fn postgres_mistakes(postgres: &Postgres, standby: &Postgres) -> Vec<Mistake> {
                 ),
                 "Connection refused".to_owned(),
                 "note: service postgres, provider external: CONTAINER_TEST_POSTGRES_URL is set".to_owned(),
+                "help: check the URL: scheme, host, port".to_owned(),
+            ],
+        ),
+        (
+            "uses_postgres",
+            format!("postgres://{ROLE}:{PASSWORD}@127.0.0.1:{other}/theirs"),
+            vec![
+                "nobody answered as PostgreSQL within 10s".to_owned(),
                 "help: check the URL: scheme, host, port".to_owned(),
             ],
         ),
@@ -81,8 +89,8 @@ fn postgres_mistakes(postgres: &Postgres, standby: &Postgres) -> Vec<Mistake> {
     ]
 }
 
-fn redis_mistakes(redis: &Redis, locked: &Redis) -> Vec<Mistake> {
-    let nobody = free_port();
+fn redis_mistakes(redis: &Redis, locked: &Redis, postgres: &Postgres) -> Vec<Mistake> {
+    let (nobody, other) = (free_port(), postgres.port());
     vec![
         (
             "uses_redis",
@@ -104,6 +112,14 @@ fn redis_mistakes(redis: &Redis, locked: &Redis) -> Vec<Mistake> {
             vec![
                 format!("failed to use the redis server redis://@127.0.0.1:{nobody}"),
                 "Connection refused".to_owned(),
+                "help: check the URL: scheme, host, port".to_owned(),
+            ],
+        ),
+        (
+            "uses_redis",
+            format!("redis://:{PASSWORD}@127.0.0.1:{other}"),
+            vec![
+                format!("failed to use the redis server redis://@127.0.0.1:{other}"),
                 "help: check the URL: scheme, host, port".to_owned(),
             ],
         ),
@@ -147,10 +163,10 @@ fn wrong_urls_and_rights_are_reported_with_place_cause_and_next_step_and_leave_n
         );
         assert_eq!(left(&postgres, &redis), weak, "{}", run.output);
     };
-    for (test, url, parts) in postgres_mistakes(&postgres, &standby) {
+    for (test, url, parts) in postgres_mistakes(&postgres, &standby, &redis) {
         check((test, parts), &url, &redis.url());
     }
-    for (test, url, parts) in redis_mistakes(&redis, &locked) {
+    for (test, url, parts) in redis_mistakes(&redis, &locked, &postgres) {
         check((test, parts), &postgres.url(), &url);
     }
     assert_eq!(standby.left(), [""; 0]);

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep};
 pub(super) use programs::{Programs, find};
 
 use self::directory::Owner;
+use self::launch::Launched;
 use super::{Address, BoxError, Endpoint, Service, Source, Wanted};
 use crate::{Error, Result};
 
@@ -53,6 +54,8 @@ pub(super) fn forget_file(name: &str) {
 
 /// How often a server that does not answer yet is asked again.
 const POLL: Duration = Duration::from_millis(4);
+/// How often is looked whether it still runs.
+const LOOK: Duration = Duration::from_millis(20);
 /// How often a start is tried: a port may be taken between its choice and its use.
 const ATTEMPTS: u32 = 3;
 
@@ -180,6 +183,13 @@ impl From<Error> for Failure {
     }
 }
 
+/// Waits until the server ends by itself.
+async fn end_of(launched: &mut Launched, place: &Place) {
+    while !launched.has_ended() && !place.log_tail(50).contains("the server ended by itself") {
+        sleep(LOOK).await;
+    }
+}
+
 async fn start<T, C, F>(
     wanted: &Wanted,
     programs: &Programs,
@@ -202,7 +212,13 @@ where
     // as if nobody wanted it.
     let mut _waiting = None;
     let (cause, ended) = loop {
-        let failure = match connect(endpoint.clone()).await {
+        // Whoever took the port meanwhile may accept a connection and say nothing.
+        let answer = tokio::select! {
+            biased;
+            answer = connect(endpoint.clone()) => answer,
+            () = end_of(&mut launched, &place) => break ("the server ended by itself".into(), true),
+        };
+        let failure = match answer {
             Ok(lease) => {
                 let text = format!("{port} {password}\n");
                 let file = place.directory.join("endpoint");
@@ -214,9 +230,6 @@ where
             Err(failure) => failure,
         };
         _waiting = _waiting.or_else(|| TcpStream::connect(("127.0.0.1", port)).ok());
-        if launched.has_ended() || place.log_tail(50).contains("the server ended by itself") {
-            break ("the server ended by itself".into(), true);
-        }
         if Instant::now() > deadline {
             break (failure, false);
         }
@@ -245,4 +258,48 @@ where
             .with_help(help),
         port_was_taken: log.contains("ddress already in use"),
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "what goes wrong fails the test")]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// Another server has taken the port: it accepts our connections, and waits for more.
+    #[tokio::test]
+    async fn a_server_that_ends_while_somebody_else_holds_our_connection_is_started_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("redis-server");
+        fs::write(
+            &program,
+            "#!/bin/sh\necho 'bind: Address already in use'\nexit 1\n",
+        )
+        .unwrap();
+        for path in [directory.path(), &program] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let programs = programs::in_directory(directory.path(), &["redis-server"], &[]).unwrap();
+        let wanted = Wanted {
+            service: Service::Redis,
+            image: String::new(),
+            args: Vec::new(),
+            env: Vec::new(),
+            startup_timeout: Duration::from_secs(60),
+            only_for: Some(super::super::random().unwrap()),
+        };
+        let starts = AtomicU32::new(0);
+        let provided = provide(&wanted, &programs, |_| {
+            starts.fetch_add(1, Ordering::Relaxed);
+            std::future::pending::<Result<(), BoxError>>()
+        });
+        let provided = tokio::time::timeout(Duration::from_secs(50), provided).await;
+        let error = provided.expect("an end").unwrap_err().report();
+        assert!(error.contains("the server ended by itself"), "{error}");
+        assert!(error.contains("Address already in use"), "{error}");
+        assert_eq!(starts.into_inner(), ATTEMPTS);
+    }
 }

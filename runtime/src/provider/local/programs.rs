@@ -73,7 +73,7 @@ pub(crate) fn find(service: Service) -> Result<Programs> {
 }
 
 /// The server in a directory, with the programs that it needs beside it once links are followed.
-fn in_directory(directory: &Path, names: &[&str], needed: &[&str]) -> Option<Programs> {
+pub(super) fn in_directory(directory: &Path, names: &[&str], needed: &[&str]) -> Option<Programs> {
     names.iter().find_map(|name| {
         let found = directory
             .join(name)

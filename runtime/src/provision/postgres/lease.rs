@@ -1,16 +1,19 @@
 //! A process's lease: its session on the registry, which the first process to come creates.
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use super::databases;
 use super::server::{Facts, REGISTRY, code, explained, places};
-use crate::provider::{Address, BoxError, Endpoint};
+use crate::provider::{Address, BoxError, CONNECTION_TIMEOUT, Endpoint};
 use crate::{Error, report};
 
 /// The oldest version that is supported, as `server_version_num` has it.
 const OLDEST: i32 = 130_000;
+
 /// Connects to the registry and takes a lease; on a server that others use as well, once it is
 /// among as many processes as may have one.
 pub(super) async fn open_lease(endpoint: Endpoint) -> Result<(PgConnection, Facts), BoxError> {
@@ -55,16 +58,15 @@ pub(super) async fn open_lease(endpoint: Endpoint) -> Result<(PgConnection, Fact
 /// Connects to the registry, which the first one to come creates, and takes a lease.
 async fn open_registry(endpoint: &Endpoint) -> Result<(PgConnection, Facts), BoxError> {
     let options = endpoint.postgres()?.application_name("container-test");
-    let mut connection = match PgConnection::connect_with(&options.clone().database(REGISTRY)).await
-    {
+    let mut connection = match connect(&options.clone().database(REGISTRY)).await {
         Ok(connection) => connection,
         // There is no such database.
         Err(error) if code(&error).as_deref() == Some("3D000") => {
-            let mut connection = PgConnection::connect_with(&options).await?;
+            let mut connection = connect(&options).await?;
             check_version(&mut connection).await?;
             create_registry(&mut connection).await?;
             connection.close().await?;
-            PgConnection::connect_with(&options.database(REGISTRY)).await?
+            connect(&options.database(REGISTRY)).await?
         }
         Err(error) => return Err(error.into()),
     };
@@ -86,6 +88,16 @@ async fn open_registry(endpoint: &Endpoint) -> Result<(PgConnection, Facts), Box
     }
     let facts = take_lease(&mut connection).await.map_err(failed)?;
     Ok((connection, facts))
+}
+
+/// Connects, if an answer comes in time: what listens there may be no PostgreSQL.
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    tokio::time::timeout(CONNECTION_TIMEOUT, PgConnection::connect_with(options))
+        .await
+        .unwrap_or_else(|_| {
+            let silence = format!("nobody answered as PostgreSQL within {CONNECTION_TIMEOUT:?}");
+            Err(std::io::Error::new(ErrorKind::TimedOut, silence).into())
+        })
 }
 
 /// Refuses servers that are too old, before anything is made on them.
