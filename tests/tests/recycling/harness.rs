@@ -1,5 +1,6 @@
 //! Tests in a row, run by the real runtime, inside one test function.
 
+use std::future::Future;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -16,22 +17,39 @@ impl Declares<Postgres> for Declared {}
 
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// A server on which transactions can be prepared.
+/// A server on which transactions can be prepared, and replicated.
 const OPTIONS: PostgresOptions = PostgresOptions {
-    args: &["-c", "max_prepared_transactions=8"],
+    args: &[
+        "-c",
+        "max_prepared_transactions=8",
+        "-c",
+        "wal_level=logical",
+    ],
     ..PostgresOptions::DEFAULT
 };
 
 /// Where the server's processes note which databases are claimed.
 static REGISTRY: OnceLock<PgConnectOptions> = OnceLock::new();
 
-/// Whether the database, which a test has used, was recycled rather than dropped; waits until
-/// that is decided. A transaction that was prepared keeps it from being dropped.
-pub(crate) fn is_recycled(database: &str) -> bool {
+/// A connection to where the server's processes note which databases are claimed; only after a
+/// test has run.
+pub(crate) async fn registry() -> PgConnection {
     let registry = REGISTRY.get().unwrap();
-    let decided = async {
-        let mut connection = PgConnection::connect_with(registry).await.unwrap();
-        for round in 0.. {
+    PgConnection::connect_with(registry).await.unwrap()
+}
+
+/// Runs a future on a runtime of its own.
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build().unwrap().block_on(future)
+}
+
+/// Whether the database, which a test has used, was recycled rather than dropped; waits until
+/// that is decided.
+pub(crate) fn is_recycled(database: &str) -> bool {
+    wait(async {
+        let mut connection = registry().await;
+        for _ in 0..1_000 {
             let (exists, in_use): (bool, bool) = sqlx::query_as(
                 "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1),
                         EXISTS (SELECT FROM claim WHERE database = $1 AND NOT idle)",
@@ -40,16 +58,14 @@ pub(crate) fn is_recycled(database: &str) -> bool {
             .fetch_one(&mut connection)
             .await
             .unwrap();
-            if !(exists && in_use) || round == 500 {
+            if !exists || !in_use {
                 connection.close().await.unwrap();
                 return exists && !in_use;
             }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        unreachable!()
-    };
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_all().build().unwrap().block_on(decided)
+        panic!("{database} is neither recycled nor dropped");
+    })
 }
 
 /// A line of tests that share a template.
@@ -123,29 +139,6 @@ impl Line {
                 return value;
             }
         }
-    }
-
-    /// Rolls back what earlier runs on the same server have left prepared: there may be but so much.
-    pub(crate) fn roll_back_prepared(self) {
-        self.test(async |cx: TestContext<Declared>| {
-            let options: PgConnectOptions = cx.get().await.unwrap();
-            let ours = options.get_database().unwrap().rsplit_once('_').unwrap().0;
-            let mut connection: PgConnection = cx.get().await.unwrap();
-            let databases: Vec<String> = sqlx::query_scalar(
-                "SELECT database::text FROM pg_prepared_xacts WHERE starts_with(database::text, $1)",
-            )
-            .bind(ours)
-            .fetch_all(&mut connection)
-            .await
-            .unwrap();
-            for database in databases {
-                let options = options.clone().database(&database);
-                let mut connection = PgConnection::connect_with(&options).await.unwrap();
-                let statement = format!("ROLLBACK PREPARED '{database}'");
-                raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
-                connection.close().await.unwrap();
-            }
-        });
     }
 
     /// Runs one test on a database cloned from the template just for it, by nobody but us.

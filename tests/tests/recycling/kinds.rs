@@ -277,6 +277,7 @@ pub(crate) const KINDS: &[Kind] = kinds! {
     "a database's owner" Dropped Sql(&[r#"ALTER DATABASE "{database}" OWNER TO pg_monitor"#]);
     "a database made a template" Dropped Sql(&[r#"ALTER DATABASE "{database}" IS_TEMPLATE true"#]);
     "a database closed" Dropped Outside(&[r#"ALTER DATABASE "{database}" ALLOW_CONNECTIONS false"#]);
+    "a replication slot" Dropped Sql(&["SET statement_timeout = '10s'", "SELECT pg_create_logical_replication_slot('{database}', 'pgoutput')", "RESET statement_timeout"]);
     "a transaction prepared" Dropped Sql(&["BEGIN", "INSERT INTO letters VALUES ({n}, 'later')", "PREPARE TRANSACTION '{database}'"]);
     "a transaction prepared that wrote nothing" Dropped Sql(&["BEGIN", "LOCK TABLE letters IN ACCESS SHARE MODE", "PREPARE TRANSACTION '{database}'"]);
 

@@ -5,6 +5,7 @@
 mod fingerprint;
 mod harness;
 mod kinds;
+mod processes;
 mod random;
 
 use std::fmt::Write;
@@ -27,7 +28,6 @@ struct Reference {
 
 impl Reference {
     fn of(line: Line) -> Self {
-        line.roll_back_prepared();
         Self {
             first: line.test_on_a_clone(fingerprint),
             later: line.test_on_a_clone(follow_up),

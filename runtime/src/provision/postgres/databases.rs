@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use super::server::{code, explained};
 use super::session::Session;
-use super::{Claim, Request, Server, template};
+use super::{Claim, Request, Server, obstacles, template};
 use crate::sql::{literal, quoted};
 use crate::{Error, Result, background, report};
 
@@ -294,9 +294,7 @@ async fn drop_claimed(server: &Server, name: &str) -> Result<(), sqlx::Error> {
         .is_err()
         && connection.execute(AssertSqlSafe(drop)).await.is_err()
     {
-        // A test may have made a template of it.
-        let plain = format!("ALTER DATABASE {} IS_TEMPLATE false", quoted(name));
-        connection.execute(AssertSqlSafe(plain)).await?;
+        obstacles::remove(server, &mut connection, name).await?;
         connection.execute(AssertSqlSafe(force)).await?;
     }
     forget(&mut connection, name).await

@@ -3,6 +3,7 @@
 mod databases;
 mod finish;
 mod lease;
+mod obstacles;
 mod profile;
 mod recycle;
 mod server;

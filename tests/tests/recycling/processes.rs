@@ -1,0 +1,203 @@
+//! What processes leave to each other, and how much one of them keeps.
+
+use std::process::{Command, abort};
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use container_test::TestContext;
+use container_test::sqlx::postgres::PgConnectOptions;
+use container_test::sqlx::{Connection, PgConnection, PgPool, raw_sql};
+
+use crate::harness::{Declared, Line, is_recycled, registry, wait};
+
+/// Says what a process of its own does.
+const ROLE: &str = "RECYCLING_ROLE";
+/// Says which database is to be dropped.
+const DIRTY: &str = "RECYCLING_DIRTY";
+
+/// Sessions that a process keeps.
+const KEPT: i64 = 16;
+
+/// Runs [`role`] in a process of its own, one that runs many tests; gives what it says.
+fn in_a_process(role: &str, dirty: &str) -> String {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "processes::role", "--ignored", "--nocapture"])
+        .envs([(ROLE, role), (DIRTY, dirty)])
+        .env_remove("NEXTEST")
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (said, errors) = (text(&output.stdout), text(&output.stderr));
+    let Some((_, said)) = said.split_once("SAID ") else {
+        panic!("{role} says nothing:\n{said}\n{errors}");
+    };
+    said.lines().next().unwrap().to_owned()
+}
+
+#[test]
+#[ignore = "run by other tests, in a process of its own"]
+fn role() {
+    match std::env::var(ROLE).unwrap().as_str() {
+        "leave" => leave(),
+        "take" => take(),
+        "crowd" => crowd(),
+        other => panic!("{other} is no role"),
+    }
+}
+
+fn line() -> Line {
+    Line::new("processes")
+}
+
+async fn database(cx: &TestContext<Declared>) -> String {
+    let options: PgConnectOptions = cx.get().await.unwrap();
+    options.get_database().unwrap().to_owned()
+}
+
+/// Ends at once in the middle of a test, after another one whose database is as new again.
+fn leave() {
+    line().test(async |cx: TestContext<Declared>| -> () {
+        let in_use = database(&cx).await;
+        let other = thread::spawn(|| {
+            let (as_new, ()) = line().test(async |_| ());
+            assert!(is_recycled(&as_new));
+            as_new
+        });
+        println!("SAID {in_use} {}", other.join().unwrap());
+        abort()
+    });
+}
+
+/// Says which database a test gets, and stays until the one that is to be dropped is gone.
+fn take() {
+    let dirty = std::env::var(DIRTY).unwrap();
+    line().test(async |cx| {
+        println!("SAID {}", database(&cx).await);
+        let mut connection = registry().await;
+        for _ in 0..1_000 {
+            if !exists(&mut connection, &dirty).await {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+}
+
+async fn exists(connection: &mut PgConnection, database: &str) -> bool {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+        .bind(database)
+        .fetch_one(connection)
+        .await
+        .unwrap()
+}
+
+/// Claims all that is ready for tests of the template, for as long as the connection lives.
+async fn claim_all(connection: &mut PgConnection, template: &str) {
+    let lease: i32 = sqlx::query_scalar("SELECT nextval('lease_number')::integer")
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    sqlx::query("SELECT pg_advisory_lock(1, $1)")
+        .bind(lease)
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    // Clones may still be on their way.
+    let mut last = 1;
+    while last > 0 {
+        let claimed = sqlx::query(
+            "INSERT INTO claim (database, template, lease, test)
+             SELECT ready, $1, $2, '' FROM ready($1) ON CONFLICT DO NOTHING",
+        );
+        let claimed = claimed.bind(template).bind(lease);
+        last = claimed
+            .execute(&mut *connection)
+            .await
+            .unwrap()
+            .rows_affected();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+#[test]
+fn what_a_killed_process_had_as_new_goes_to_the_next_and_the_rest_is_dropped() {
+    let (mine, ()) = line().test(async |_| ());
+    let said = in_a_process("leave", "");
+    let (dirty, as_new) = said.split_once(' ').unwrap();
+    let (template, _) = as_new.rsplit_once('_').unwrap();
+    wait(async {
+        let mut connection = registry().await;
+        // What is as new is its process's own only where sessions are kept.
+        let theirs = is_idle(&mut connection, as_new).await;
+        let ours = is_idle(&mut connection, &mine).await;
+        claim_all(&mut connection, template).await;
+        let taken = in_a_process("take", dirty);
+        assert_eq!(taken == as_new, theirs, "{taken}");
+        assert!(!exists(&mut connection, dirty).await);
+        assert_eq!(is_idle(&mut connection, &mine).await, ours);
+        connection.close().await.unwrap();
+    });
+}
+
+async fn is_idle(connection: &mut PgConnection, database: &str) -> bool {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM claim WHERE idle AND database = $1)")
+        .bind(database)
+        .fetch_one(connection)
+        .await
+        .unwrap()
+}
+
+/// Runs more tests at once than sessions are kept.
+fn crowd() {
+    const TESTS: usize = 24;
+    let at_once = Barrier::new(TESTS);
+    let line = Line::new("crowd");
+    let test = || {
+        line.test(async |cx: TestContext<Declared>| {
+            let pool: PgPool = cx.get().await.unwrap();
+            raw_sql("SELECT").execute(&pool).await.unwrap();
+            at_once.wait();
+        })
+    };
+    let databases = thread::scope(|scope| {
+        let tests: Vec<_> = (0..TESTS).map(|_| scope.spawn(test)).collect();
+        tests
+            .into_iter()
+            .map(|test| test.join().unwrap().0)
+            .collect::<Vec<_>>()
+    });
+    let (template, _) = databases[0].rsplit_once('_').unwrap();
+    let kept = wait(async {
+        let mut connection = registry().await;
+        loop {
+            let (in_use, idle, sessions): (i64, i64, i64) = sqlx::query_as(
+                "SELECT count(*) FILTER (WHERE NOT idle), count(*) FILTER (WHERE idle),
+                        (SELECT count(*) FROM pg_stat_activity WHERE starts_with(datname, $1 || '_'))
+                 FROM claim WHERE template = $1 AND lease IN (SELECT live_leases())",
+            )
+            .bind(template)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+            if in_use == 0 && idle == sessions {
+                return idle;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    println!("SAID {kept}");
+}
+
+#[test]
+fn a_process_keeps_but_so_many_sessions() {
+    let (_, version) = line().test(async |cx: TestContext<Declared>| {
+        let pool: PgPool = cx.get().await.unwrap();
+        let version = "SELECT current_setting('server_version_num')::integer";
+        let version: i32 = sqlx::query_scalar(version).fetch_one(&pool).await.unwrap();
+        version
+    });
+    // Older ones do not tell whether a session is as new.
+    let kept = if version < 160_000 { 0 } else { KEPT };
+    assert_eq!(in_a_process("crowd", ""), kept.to_string());
+}
