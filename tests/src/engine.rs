@@ -88,6 +88,13 @@ impl Engine {
             .any(|event| event.action == action && event.is_of(user))
     }
 
+    /// Whether a container of the user that prepares data was started.
+    pub(crate) fn has_prepared(&self, user: &str) -> bool {
+        lock(&self.events)
+            .iter()
+            .any(|event| event.action == "start" && event.is_of(user) && event.service.is_none())
+    }
+
     /// The containers that were created for the user, whether they still exist or not.
     #[must_use]
     pub fn containers(&self, user: &str) -> BTreeSet<String> {
@@ -97,6 +104,22 @@ impl Engine {
             .filter(|event| event.is_of(user))
             .map(|event| event.container.clone())
             .collect()
+    }
+
+    /// Removes the user's containers whose names begin so, by force; tells how many there were.
+    pub(crate) fn remove(&self, user: &str, name: &str) -> usize {
+        let (label, name) = (
+            format!("label={USER_LABEL}={user}"),
+            format!("name=^/?{name}"),
+        );
+        let found = docker(&["ps", "--quiet", "--filter", &label, "--filter", &name]);
+        let found = found.expect("`docker ps` answers");
+        let removed = found.lines().filter(|id| {
+            let removed = docker(&["rm", "--force", "--volumes", id]);
+            // One that ends by itself is removed by the engine.
+            removed.is_ok()
+        });
+        removed.count()
     }
 
     /// The user's containers and their volumes that exist now, for people.

@@ -38,6 +38,19 @@ impl Finished<'_> {
         created.get(service).copied().unwrap_or_default()
     }
 
+    /// How many containers were started for the run to prepare data directories.
+    #[must_use]
+    pub fn preparations(&self) -> usize {
+        self.servers("")
+    }
+
+    /// Removes the run's containers by force; tells how many there were.
+    #[must_use]
+    pub fn remove_containers(&self) -> usize {
+        let engine = self.engine.expect("a run on an engine");
+        engine.remove(&self.user, "")
+    }
+
     /// What a test wrote under libtest, until the next one's part begins.
     #[must_use]
     pub fn said_by(&self, test: &str) -> &str {

@@ -224,6 +224,25 @@ impl<'a> Running<'a> {
         self.wait_until(Duration::from_millis(1), "a server started", started)
     }
 
+    /// Waits until a container is at work that prepares a data directory, and removes it by force.
+    ///
+    /// # Errors
+    ///
+    /// If the run ends before, or it was too late.
+    pub fn stop_preparation(&mut self) -> Result<(), String> {
+        self.wait_until(Duration::from_millis(1), "data was prepared", |run| {
+            run.engine
+                .is_some_and(|engine| engine.has_prepared(&run.user))
+        })?;
+        let removed = self
+            .engine
+            .map(|engine| engine.remove(&self.user, "container-test-prepare-"));
+        match removed {
+            Some(1) => Ok(()),
+            _ => Err(format!("{removed:?} containers were removed")),
+        }
+    }
+
     /// Waits until the run has a process whose command line has this in it.
     ///
     /// # Errors

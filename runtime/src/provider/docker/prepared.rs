@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use testcontainers::bollard::models::{ContainerCreateBody, HostConfig, ImageInspect};
 use testcontainers::bollard::query_parameters::CreateContainerOptionsBuilder;
 
-use super::super::local::{cache_directory, keep_file, kept_file};
+use super::super::local::{cache_directory, keep_first, kept_file};
 use super::super::{Wanted, hex, random};
 use super::container::Container;
 use super::create::{PASSWORD, USER_LABEL};
@@ -67,9 +67,10 @@ impl Prepared {
         let settings = format!("{} {:?} {PACK}", image.id.as_deref()?, wanted.env);
         let key = hex(&Sha256::digest(settings)[..8]);
         let kept = format!("docker-{key}.password");
-        if kept_file(&kept).is_none() {
-            keep_file(&kept, &random().ok()?);
-        }
+        let password = match kept_file(&kept) {
+            Some(password) => password,
+            None => keep_first(&kept, &random().ok()?)?,
+        };
         let environment = image.config.as_ref()?.env.as_deref().unwrap_or_default();
         let data = environment
             .iter()
@@ -79,7 +80,7 @@ impl Prepared {
             name: format!("docker-{key}.tar"),
             directory: cache_directory()?,
             data: data.to_owned(),
-            password: kept_file(&kept)?,
+            password,
         })
     }
 

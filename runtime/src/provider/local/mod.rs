@@ -44,6 +44,15 @@ pub(super) fn kept_file(name: &str) -> Option<String> {
     std::fs::read_to_string(cache_directory()?.join(name)).ok()
 }
 
+/// What was kept under the name by whoever came first: this text, if it is we.
+pub(super) fn keep_first(name: &str, text: &str) -> Option<String> {
+    let _alone = directory::lock_now(name).ok()?;
+    if kept_file(name).is_none() {
+        keep_file(name, text);
+    }
+    kept_file(name)
+}
+
 /// Forgets what was kept under the name.
 pub(super) fn forget_file(name: &str) {
     if let Some(cache) = cache_directory() {
@@ -301,5 +310,26 @@ mod tests {
         assert!(error.contains("the server ended by itself"), "{error}");
         assert!(error.contains("Address already in use"), "{error}");
         assert_eq!(starts.into_inner(), ATTEMPTS);
+    }
+
+    #[test]
+    fn what_is_kept_first_stays() {
+        let name = format!("test-{}", super::super::random().unwrap());
+        let at_once = std::sync::Barrier::new(8);
+        let kept: Vec<Option<String>> = std::thread::scope(|scope| {
+            let keep = |number: usize| {
+                let (at_once, name) = (&at_once, &name);
+                scope.spawn(move || {
+                    at_once.wait();
+                    keep_first(name, &number.to_string())
+                })
+            };
+            let all: Vec<_> = (0..8).map(keep).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        forget_file(&name);
+        forget_file(&format!("{name}.lock"));
+        assert!(kept[0].is_some());
+        assert!(kept.iter().all(|text| *text == kept[0]), "{kept:?}");
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use container_test::redis::aio::ConnectionManager;
-use container_test::sqlx::PgPool;
+use container_test::sqlx::{self, PgPool};
 use container_test::{Database, container_test};
 
 /// Says that the body has been reached.
@@ -14,6 +14,16 @@ fn mark() {
 #[container_test(postgres, redis)]
 async fn passes(database: Database, _redis: ConnectionManager) -> anyhow::Result<()> {
     assert_eq!(database.row_count("users").await?, 1);
+    Ok(())
+}
+
+/// Every `initdb` makes up a number.
+#[container_test(postgres)]
+async fn tells_which_cluster_it_is_in(pool: PgPool) -> anyhow::Result<()> {
+    let number: i64 = sqlx::query_scalar("SELECT system_identifier FROM pg_control_system()")
+        .fetch_one(&pool)
+        .await?;
+    println!("the cluster {number}");
     Ok(())
 }
 

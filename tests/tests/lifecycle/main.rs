@@ -1,5 +1,11 @@
 //! One server for all tests of a run, and nothing left of it, however the run ends.
 #![cfg(target_os = "linux")] // Processes are found in /proc.
+#![allow(
+    clippy::unwrap_used,
+    reason = "what goes wrong fails the test that called"
+)]
+
+mod caches;
 
 use container_test_tests::ends::{self, DEADLINE};
 use container_test_tests::engine::Engine;
