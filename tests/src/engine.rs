@@ -106,22 +106,6 @@ impl Engine {
             .collect()
     }
 
-    /// Removes the user's containers whose names begin so, by force; tells how many there were.
-    pub(crate) fn remove(&self, user: &str, name: &str) -> usize {
-        let (label, name) = (
-            format!("label={USER_LABEL}={user}"),
-            format!("name=^/?{name}"),
-        );
-        let found = docker(&["ps", "--quiet", "--filter", &label, "--filter", &name]);
-        let found = found.expect("`docker ps` answers");
-        let removed = found.lines().filter(|id| {
-            let removed = docker(&["rm", "--force", "--volumes", id]);
-            // One that ends by itself is removed by the engine.
-            removed.is_ok()
-        });
-        removed.count()
-    }
-
     /// The user's containers and their volumes that exist now, for people.
     #[must_use]
     pub fn left(&self, user: &str) -> Vec<String> {
@@ -182,6 +166,22 @@ impl Event {
     fn is_of(&self, user: &str) -> bool {
         self.user.as_deref() == Some(user)
     }
+}
+
+/// Removes the user's containers whose names begin so, by force; tells how many there were.
+pub(crate) fn remove(user: &str, name: &str) -> usize {
+    let (label, name) = (
+        format!("label={USER_LABEL}={user}"),
+        format!("name=^/?{name}"),
+    );
+    let found = docker(&["ps", "--quiet", "--filter", &label, "--filter", &name]);
+    let found = found.expect("`docker ps` answers");
+    let removed = found.lines().filter(|id| {
+        let removed = docker(&["rm", "--force", "--volumes", id]);
+        // One that ends by itself is removed by the engine.
+        removed.is_ok()
+    });
+    removed.count()
 }
 
 fn lock(events: &Mutex<Vec<Event>>) -> std::sync::MutexGuard<'_, Vec<Event>> {

@@ -1,10 +1,14 @@
 //! Servers of a test's own and with settings of their own: not to be had from a server given by
 //! URL.
 
-use container_test::container_test;
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
 use container_test::redis::aio::MultiplexedConnection;
 use container_test::redis::{AsyncCommands, RedisResult};
 use container_test::sqlx::PgPool;
+use container_test::{Keyspace, container_test};
 
 async fn text(pool: &PgPool, query: &'static str) -> sqlx::Result<String> {
     sqlx::query_scalar(query).fetch_one(pool).await
@@ -64,6 +68,51 @@ async fn a_server_of_its_own_refuses_nothing(
     Ok(())
 }
 
+/// Keyspaces of a server that only the tests of one function use.
+static IN_USE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+static USED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+#[container_test(redis(env = ["USED_BY=many tests"]))]
+#[ignore = "run by another test, many times"]
+async fn has_a_keyspace(
+    keyspace: Keyspace,
+    mut redis: MultiplexedConnection,
+) -> anyhow::Result<()> {
+    let url = keyspace.url().to_owned();
+    assert!(IN_USE.lock().unwrap().insert(url.clone()), "{url}");
+    assert_eq!(keyspace.key_count().await?, 0);
+    let () = redis.set("left", "behind").await?;
+    tokio::task::yield_now().await;
+    assert_eq!(keyspace.key_count().await?, 1);
+    IN_USE.lock().unwrap().remove(&url);
+    USED.lock().unwrap().insert(url);
+    Ok(())
+}
+
+#[test]
+fn a_process_uses_its_keyspaces_again_emptied_and_never_two_at_a_time() {
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    has_a_keyspace();
+                }
+            });
+        }
+    });
+    // They are emptied in the background.
+    let begun = Instant::now();
+    loop {
+        let used = USED.lock().unwrap().len();
+        has_a_keyspace();
+        if USED.lock().unwrap().len() == used {
+            break;
+        }
+        let waited = begun.elapsed();
+        assert!(waited < Duration::from_secs(10), "{used} keyspaces");
+    }
+}
+
 /// What a process leaves that is killed between creating a container and starting it: the engine
 /// removes by itself only what has run.
 #[test]
@@ -91,7 +140,7 @@ fn a_container_that_was_never_started_goes_with_the_next_start() {
     );
     let left = docker(&["create", "--label", "container-test.user=", &image]);
     // It may be about to be started for as long as it is young.
-    std::thread::sleep(std::time::Duration::from_secs(61));
+    std::thread::sleep(Duration::from_secs(61));
     a_server_of_its_own_refuses_nothing();
     let found = docker(&[
         "ps",

@@ -228,3 +228,37 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         .map(char::from)
         .collect()
 }
+
+#[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used, reason = "what goes wrong fails the test")]
+mod tests {
+    use std::net::TcpListener;
+    use std::process::{Command, Stdio};
+    use std::thread::sleep;
+
+    use super::*;
+
+    /// Seconds without a connection, fewer than the server takes to listen.
+    const IDLE: u64 = 4;
+
+    #[test]
+    fn a_server_that_listens_late_is_not_stopped_at_once() {
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = port.local_addr().unwrap();
+        drop(port);
+        let mut watchdog = Command::new("sh")
+            .args(["-c", WATCHDOG, "container-test-watchdog"])
+            .arg(address.port().to_string())
+            .args([&IDLE.to_string(), "60", "TERM", "", "sleep", "60"])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        sleep(Duration::from_secs(IDLE + 2));
+        // The script looks at the port, whoever listens there.
+        let _server = TcpListener::bind(address).unwrap();
+        sleep(Duration::from_secs(2));
+        assert!(watchdog.try_wait().unwrap().is_none(), "after 2 s");
+        assert!(watchdog.wait().unwrap().success());
+    }
+}

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::POLL;
-use crate::engine::Engine;
+use crate::engine::{self, Engine};
 use crate::local::Local;
 use crate::processes;
 
@@ -47,8 +47,7 @@ impl Finished<'_> {
     /// Removes the run's containers by force; tells how many there were.
     #[must_use]
     pub fn remove_containers(&self) -> usize {
-        let engine = self.engine.expect("a run on an engine");
-        engine.remove(&self.user, "")
+        engine::remove(&self.user, "")
     }
 
     /// What a test wrote under libtest, until the next one's part begins.

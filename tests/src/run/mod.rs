@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 pub use self::finished::Finished;
 
-use crate::engine::Engine;
+use crate::engine::{self, Engine};
 use crate::local::Local;
 use crate::processes;
 use crate::project::Project;
@@ -234,12 +234,9 @@ impl<'a> Running<'a> {
             run.engine
                 .is_some_and(|engine| engine.has_prepared(&run.user))
         })?;
-        let removed = self
-            .engine
-            .map(|engine| engine.remove(&self.user, "container-test-prepare-"));
-        match removed {
-            Some(1) => Ok(()),
-            _ => Err(format!("{removed:?} containers were removed")),
+        match engine::remove(&self.user, "container-test-prepare-") {
+            1 => Ok(()),
+            removed => Err(format!("{removed} containers were removed")),
         }
     }
 

@@ -235,3 +235,43 @@ fn log_note(log: &str) -> String {
         format!("its last log lines:\n{log}")
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "what goes wrong fails the test")]
+mod tests {
+    use super::super::{STARTUP_TIMEOUT, Service};
+    use super::*;
+
+    /// Two engines on one machine may give out the same addresses.
+    #[tokio::test]
+    async fn a_container_that_is_not_at_its_own_address_is_reached_at_its_published_port() {
+        let wanted = Wanted {
+            service: Service::Redis,
+            image: String::new(),
+            args: Vec::new(),
+            env: Vec::new(),
+            startup_timeout: STARTUP_TIMEOUT,
+            only_for: None,
+        };
+        let mut container = Container::unseen("container-test-redis".to_owned(), "127.0.0.1");
+        container.published = Some(40_000);
+        let own = Endpoint {
+            address: Address::Ours {
+                host: "172.17.0.2".to_owned(),
+                port: 6379,
+                password: String::new(),
+            },
+            place: String::new(),
+            source: Source::Docker(container.clone()),
+        };
+        let connect = async |endpoint: Endpoint| match endpoint.address {
+            Address::Ours { host, port, .. } if host == "127.0.0.1" => Ok(port),
+            _ => std::future::pending().await,
+        };
+        let waited = wait(&container, &wanted, Duration::from_secs(10), &own, &connect);
+        let waited = timeout(OWN_ADDRESS * 10, waited).await.expect("an answer");
+        let (endpoint, port) = waited.unwrap().unwrap();
+        assert_eq!(port, 40_000);
+        assert!(endpoint.published().is_none(), "it is not tried any more");
+    }
+}
