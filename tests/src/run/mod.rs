@@ -307,8 +307,10 @@ impl<'a> Running<'a> {
                 break status;
             }
             if since.elapsed() > LONGEST {
+                let processes = processes::with_variable("USER", &self.user);
                 self.kill();
-                panic!("the run takes longer than {LONGEST:?}:\n{}", self.output());
+                let output = self.output();
+                panic!("the run takes longer than {LONGEST:?}:\n{output}\n{processes:#?}");
             }
             sleep(POLL);
         };
