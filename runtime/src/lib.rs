@@ -11,6 +11,7 @@ mod migrations;
 mod once;
 mod provider;
 mod provision;
+mod registry;
 mod report;
 mod run;
 mod seeds;

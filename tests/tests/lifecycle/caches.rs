@@ -67,6 +67,7 @@ fn data_directories_are_prepared_once_and_not_needed() {
 
     let (one, another) = (start().finish(), start().finish());
     let prepared = cluster(&one);
+    assert!(prepared.ends_with("true"), "{prepared}");
     assert_eq!(cluster(&another), prepared);
     assert_ne!(cluster(&prepares), prepared);
     let runs = [stopped, prepares, one, another];

@@ -26,7 +26,7 @@ use super::{Address, BoxError, Endpoint, Source, Wanted};
 use crate::{Error, Result};
 
 /// How often a server that does not answer yet is asked again.
-const POLL: Duration = Duration::from_millis(15);
+const POLL: Duration = Duration::from_millis(5);
 /// How often its container is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(400);
 /// How long a container is looked for at its own address alone, before its published port is tried

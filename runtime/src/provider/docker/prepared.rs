@@ -16,7 +16,7 @@ use super::super::local::{cache_directory, keep_first, kept_file};
 use super::super::{Wanted, hex, random};
 use super::container::Container;
 use super::create::{PASSWORD, USER_LABEL};
-use crate::{Error, Result, config};
+use crate::{Error, Result, config, registry};
 
 /// Where the archive is in a server's container, and the cache in the one that prepares.
 const ARCHIVE: &str = "/container-test-data.tar";
@@ -30,17 +30,20 @@ const UNPACK: &str = r#"
     shift 2
     exec "$@""#;
 
-/// `sh -c PACK pack ARCHIVE DATA entrypoint… postgres…`: once the entrypoint has become the server,
-/// the data is prepared; the server is stopped as one that has finished its work. One that the
-/// entrypoint runs meanwhile is another process.
+/// `sh -c PACK pack ARCHIVE DATA NAME SCRIPT entrypoint… postgres…`: once the entrypoint has become
+/// the server, the data is prepared but for the registry, of this name, which whoever finds it
+/// missing makes; the server is stopped as one that has finished its work. One that the entrypoint
+/// runs meanwhile is another process.
 const PACK: &str = r#"
-    archive=$1 data=$2
-    shift 2
+    archive=$1 data=$2 name=$3 script=$4
+    shift 4
     "$@" &
     server=$!
     while kill -0 "$server" 2>/dev/null; do
         if [ "$(head -n 1 "$data/postmaster.pid" 2>/dev/null)" = "$server" ] &&
             grep -q '^ready' "$data/postmaster.pid"; then
+            psql -U postgres -d postgres -qc "CREATE DATABASE $name" &&
+                psql -U postgres -d "$name" -qc "$script"
             kill -TERM "$server"
             wait "$server" && tar -cpf "$archive.new" -C "$data" . && mv "$archive.new" "$archive"
             exit
@@ -64,7 +67,13 @@ impl Prepared {
         if !container.reach.direct {
             return None;
         }
-        let settings = format!("{} {:?} {PACK}", image.id.as_deref()?, wanted.env);
+        let settings = format!(
+            "{} {:?} {PACK} {} {}",
+            image.id.as_deref()?,
+            wanted.env,
+            registry::NAME,
+            registry::SCRIPT
+        );
         let key = hex(&Sha256::digest(settings)[..8]);
         let kept = format!("docker-{key}.password");
         let password = match kept_file(&kept) {
@@ -115,9 +124,16 @@ impl Prepared {
         let failed = |error| Error::new("prepare a data directory").because(error);
         let original = image.config.unwrap_or_default();
         let archive = format!("{CACHE}/{}", self.name);
-        let mut command = [PACK, "pack", &archive, &self.data]
-            .map(str::to_owned)
-            .to_vec();
+        let mut command = [
+            PACK,
+            "pack",
+            &archive,
+            &self.data,
+            registry::NAME,
+            registry::SCRIPT,
+        ]
+        .map(str::to_owned)
+        .to_vec();
         command.extend(original.entrypoint.unwrap_or_default());
         command.extend(original.cmd.unwrap_or_default());
         command.extend(wanted.args.clone());

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use super::super::{hex, random};
 use super::directory::{self, Owner, failed};
 use super::programs::Programs;
-use crate::{Error, Result};
+use crate::{Error, Result, registry};
 
 use sha2::{Digest, Sha256};
 
@@ -57,7 +57,7 @@ fn fill(programs: &Programs, owner: &Owner, data: &Path) -> Result<String> {
         "{version} {} {INITDB:?} {} {}",
         programs.server().display(),
         owner.other.is_some(),
-        crate::provision::postgres::REGISTRY
+        registry::NAME
     ));
     let name = format!("postgres-{}", hex(&key[..6]));
     let cache = directory::cache(owner)?;
@@ -101,7 +101,7 @@ fn make(programs: &Programs, owner: &Owner, data: &Path) -> Result<String> {
         .map_err(|error| failed("write", &settings, error))?;
     let sql = format!(
         "SET password_encryption = 'md5';\nALTER ROLE postgres PASSWORD '{password}';\nCREATE DATABASE {};\n",
-        crate::provision::postgres::REGISTRY
+        registry::NAME
     );
     single_user(programs, owner, data, &sql)?;
     Ok(password)

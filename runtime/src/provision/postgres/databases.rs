@@ -222,23 +222,28 @@ async fn next_clone(
     .await
 }
 
-/// Creates a clone. Copying files is faster than writing them through the log for a server that
-/// does not wait for its disk, and much slower for one that does.
+/// How a database is best created. Copying files is faster than writing them through the log for a
+/// server that does not wait for its disk, and much slower for one that does.
+pub(super) fn strategy(server: &Server) -> &'static str {
+    match (server.facts.version_number >= 150_000, server.facts.durable) {
+        (false, _) => "",
+        (true, true) => " STRATEGY WAL_LOG",
+        (true, false) => " STRATEGY FILE_COPY",
+    }
+}
+
+/// Creates a clone.
 async fn create(
     server: &Server,
     connection: &mut PgConnection,
     name: &str,
     template: &str,
 ) -> Result<(), sqlx::Error> {
-    let strategy = match (server.facts.version_number >= 150_000, server.facts.durable) {
-        (false, _) => "",
-        (true, true) => " STRATEGY WAL_LOG",
-        (true, false) => " STRATEGY FILE_COPY",
-    };
     let statement = format!(
-        "CREATE DATABASE {} TEMPLATE {}{strategy}",
+        "CREATE DATABASE {} TEMPLATE {}{}",
         quoted(name),
-        quoted(template)
+        quoted(template),
+        strategy(server)
     );
     let mut last = connection.execute(AssertSqlSafe(statement.clone())).await;
     for _ in 0..20 {

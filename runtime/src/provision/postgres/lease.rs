@@ -7,9 +7,9 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use super::databases;
-use super::server::{Facts, REGISTRY, code, explained, places};
+use super::server::{Facts, code, explained, places};
 use crate::provider::{Address, BoxError, CONNECTION_TIMEOUT, Endpoint};
-use crate::{Error, report};
+use crate::{Error, registry, report};
 
 /// The oldest version that is supported, as `server_version_num` has it.
 const OLDEST: i32 = 130_000;
@@ -58,7 +58,7 @@ pub(super) async fn open_lease(endpoint: Endpoint) -> Result<(PgConnection, Fact
 /// Connects to the registry, which the first one to come creates, and takes a lease.
 async fn open_registry(endpoint: &Endpoint) -> Result<(PgConnection, Facts), BoxError> {
     let options = endpoint.postgres()?.application_name("container-test");
-    let mut connection = match connect(&options.clone().database(REGISTRY)).await {
+    let mut connection = match connect(&options.clone().database(registry::NAME)).await {
         Ok(connection) => connection,
         // There is no such database.
         Err(error) if code(&error).as_deref() == Some("3D000") => {
@@ -66,7 +66,7 @@ async fn open_registry(endpoint: &Endpoint) -> Result<(PgConnection, Facts), Box
             check_version(&mut connection).await?;
             create_registry(&mut connection).await?;
             connection.close().await?;
-            connect(&options.database(REGISTRY)).await?
+            connect(&options.database(registry::NAME)).await?
         }
         Err(error) => return Err(error.into()),
     };
@@ -74,12 +74,11 @@ async fn open_registry(endpoint: &Endpoint) -> Result<(PgConnection, Facts), Box
     match take_lease(&mut connection).await {
         // There is no such sequence yet.
         Err(error) if code(&error).as_deref() == Some("42P01") => {
-            let script = concat!(
-                "BEGIN; SELECT pg_advisory_xact_lock(0);",
-                include_str!("registry.sql"),
-                "COMMIT;"
+            let script = format!(
+                "BEGIN; SELECT pg_advisory_xact_lock(0); {} COMMIT;",
+                registry::SCRIPT
             );
-            sqlx::raw_sql(script)
+            sqlx::raw_sql(AssertSqlSafe(script))
                 .execute(&mut connection)
                 .await
                 .map_err(failed)?;
@@ -118,7 +117,7 @@ async fn check_version(connection: &mut PgConnection) -> Result<(), BoxError> {
 
 async fn create_registry(connection: &mut PgConnection) -> Result<(), BoxError> {
     let created = connection
-        .execute(AssertSqlSafe(format!("CREATE DATABASE {REGISTRY}")))
+        .execute(AssertSqlSafe(format!("CREATE DATABASE {}", registry::NAME)))
         .await;
     let Err(error) = created else { return Ok(()) };
     match code(&error).as_deref() {

@@ -19,7 +19,7 @@ use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, Postgres};
 use sqlx::{ConnectOptions, PgConnection, PgPool};
 
-pub(crate) use self::server::{REGISTRY, Server, forget};
+pub(crate) use self::server::{Server, forget};
 
 use self::session::{Mark, Session};
 

@@ -15,11 +15,7 @@ use super::{databases, lease};
 use crate::once::Once;
 use crate::provider::{self, Address, BoxError, Endpoint, Wanted};
 use crate::sql::{literal, quoted};
-use crate::{Error, Result, background};
-
-/// The database that holds what processes know of each other. Its number is that of its layout,
-/// so that several versions of this crate can use one server.
-pub(crate) const REGISTRY: &str = "container_test_1";
+use crate::{Error, Result, background, registry};
 
 static SERVERS: LazyLock<Once<Wanted, Arc<Server>>> = LazyLock::new(Once::new);
 
@@ -113,7 +109,7 @@ async fn open(wanted: Wanted) -> Result<Arc<Server>> {
     let admin = endpoint
         .postgres()?
         .application_name("container-test")
-        .database(REGISTRY);
+        .database(registry::NAME);
     let work = PoolOptions::<Postgres>::new()
         .max_connections(if endpoint.outlives_us() { 2 } else { 4 })
         .min_connections(0)
@@ -156,8 +152,9 @@ pub(super) fn explained(failed: impl FnOnce(sqlx::Error) -> Error, error: sqlx::
         Some("42501") if message.contains("create database") => failed(error)
             .with_help("give the user of the URL the right to: `ALTER ROLE … CREATEDB`"),
         Some("42501") => failed(error).with_help(format!(
-            "tests share the database {REGISTRY}, which another role has made: name that role in \
-             the URL, or drop the database while no test runs"
+            "tests share the database {}, which another role has made: name that role in the \
+             URL, or drop the database while no test runs",
+            registry::NAME
         )),
         Some("25006") => failed(error)
             .note("the server is a hot standby, or read-only")

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
+use super::databases::strategy;
 use super::profile::Profile;
 use super::server::explained;
 use super::{Request, Server};
@@ -90,7 +91,12 @@ async fn make(
         .execute(&mut *registry)
         .await
         .map_err(failed)?;
-    let create = format!("CREATE DATABASE {} OWNER {}", quoted(name), quoted(user));
+    let create = format!(
+        "CREATE DATABASE {} OWNER {}{}",
+        quoted(name),
+        quoted(user),
+        strategy(server)
+    );
     registry
         .execute(AssertSqlSafe(create))
         .await

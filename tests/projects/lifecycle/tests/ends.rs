@@ -20,10 +20,15 @@ async fn passes(database: Database, _redis: ConnectionManager) -> anyhow::Result
 /// Every `initdb` makes up a number.
 #[container_test(postgres)]
 async fn tells_which_cluster_it_is_in(pool: PgPool) -> anyhow::Result<()> {
-    let number: i64 = sqlx::query_scalar("SELECT system_identifier FROM pg_control_system()")
-        .fetch_one(&pool)
-        .await?;
-    println!("the cluster {number}");
+    let (number, prepared): (i64, bool) = sqlx::query_as(
+        "SELECT system_identifier,
+                (pg_stat_file(format('base/%s/PG_VERSION', oid))).modification
+                    < pg_postmaster_start_time() - interval '1 second'
+         FROM pg_control_system(), pg_database WHERE datname = 'container_test_1'",
+    )
+    .fetch_one(&pool)
+    .await?;
+    println!("the cluster {number}, its registry older than the server: {prepared}");
     Ok(())
 }
 
