@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::Server;
 use crate::sql::literal;
 
 /// A template as it was finished. Object ids are the same in all its clones.
@@ -38,8 +39,15 @@ pub(super) struct Sequence {
     pub(super) is_called: bool,
 }
 
-/// How to remove dead rows, and pages at the end that hold none.
-pub(super) const VACUUM: &str = "INDEX_CLEANUP ON, TRUNCATE ON";
+/// How to remove dead rows, and pages at the end that hold none. Since PostgreSQL 18 it shows in the
+/// catalog how much of a table is frozen: all of it, then.
+pub(super) fn vacuum_options(version: i32) -> &'static str {
+    if version < 180_000 {
+        "INDEX_CLEANUP ON, TRUNCATE ON"
+    } else {
+        "FREEZE, INDEX_CLEANUP ON, TRUNCATE ON"
+    }
+}
 
 const TABLES: &str = "
     SELECT c.oid::bigint AS oid, c.reltoastrelid::bigint AS toast,
@@ -75,17 +83,18 @@ const SEQUENCES: &str = "
     WHERE c.relkind = 'S' ORDER BY c.oid";
 
 impl Profile {
-    /// Reads the profile of the database that the connection is to.
-    pub(super) async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+    /// Reads the profile of the database that the connection is to, tidied up if databases of the
+    /// server can be recycled.
+    pub(super) async fn read(
+        connection: &mut PgConnection,
+        server: &Server,
+    ) -> Result<Self, sqlx::Error> {
         // What migrations left in the session must not change what is seen.
         sqlx::raw_sql("RESET ALL; SET SESSION AUTHORIZATION DEFAULT")
             .execute(&mut *connection)
             .await?;
-        let can_tidy: bool = sqlx::query_scalar("SELECT current_setting('is_superuser') = 'on'")
-            .fetch_one(&mut *connection)
-            .await?;
-        if can_tidy {
-            tidy(connection).await?;
+        if server.can_recycle() {
+            tidy(connection, vacuum_options(server.facts.version_number)).await?;
         }
         let horizon: String = sqlx::query_scalar("SELECT (txid_current() + 1)::text")
             .fetch_one(&mut *connection)
@@ -167,7 +176,7 @@ impl Profile {
 
 /// Brings tables and sequences into the state that putting them back gives: rows without gaps in
 /// between, in the order in which they lie, and new rows after them.
-async fn tidy(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+async fn tidy(connection: &mut PgConnection, options: &str) -> Result<(), sqlx::Error> {
     for statement in [
         // What is not on disk for sure is not marked as visible to all, which the planner sees.
         "SET synchronous_commit = on",
@@ -183,7 +192,7 @@ async fn tidy(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     // To rewrite a table closes gaps without changing the order, and counts in indexes what
     // vacuuming will count there; large tables that were just filled are worth less trouble.
     vacuum(connection, "FULL", &names(|row| row.get("rewrite"))).await;
-    vacuum(connection, VACUUM, &names(|_| true)).await;
+    vacuum(connection, options, &names(|_| true)).await;
     // A session that just starts, be it elsewhere, keeps rows from being visible to all.
     for _ in 0..50 {
         let unsettled = sqlx::raw_sql(UNSETTLED).fetch_all(&mut *connection).await?;
@@ -192,7 +201,7 @@ async fn tidy(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
             break;
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
-        vacuum(connection, VACUUM, &unsettled).await;
+        vacuum(connection, options, &unsettled).await;
     }
     for row in sqlx::raw_sql(SETTLE).fetch_all(&mut *connection).await? {
         let settle: String = row.get(0);

@@ -21,7 +21,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::Claim;
-use super::profile::{Profile, Table, VACUUM};
+use super::profile::{Profile, Table, vacuum_options};
 use super::session::{self, Mark};
 
 /// How long to wait for what takes a moment.
@@ -286,7 +286,7 @@ fn vacuum(repairs: &[Repair<'_>], version: i32) -> Option<String> {
         .iter()
         .any(|repair| matches!(repair, Repair::Table { toasted: true, .. }));
     // What else it would do takes as long.
-    let mut options = VACUUM.to_owned();
+    let mut options = vacuum_options(version).to_owned();
     if !toasted {
         options.push_str(", PROCESS_TOAST OFF");
     }

@@ -129,7 +129,7 @@ async fn fill(server: &Server, name: &str, user: &str, request: &Request) -> Res
     let mut connection = server.connect(&options).await.map_err(failed)?;
     let applied = request.schema.apply(&mut connection).await;
     let profile = match applied {
-        Ok(()) => Profile::read(&mut connection).await.map_err(failed),
+        Ok(()) => Profile::read(&mut connection, server).await.map_err(failed),
         Err(error) => Err(error),
     };
     connection.close().await.map_err(failed)?;
