@@ -27,6 +27,9 @@ pub(crate) const STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
 /// test machines are busy.
 pub(crate) const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How the system says that a disk is full.
+pub(crate) const NO_ROOM: &str = "No space left on device";
+
 /// How long a server of a test's own stays after its test.
 const OWN_IDLE: Duration = Duration::from_secs(2);
 

@@ -202,8 +202,13 @@ fn a_full_disk_is_reported_with_what_to_do() {
     let directory = directory();
     let cache = directory.path().join("cache");
     let cache = ("CONTAINER_TEST_CACHE_DIR", cache.to_str().unwrap());
-    // First `initdb` does not fit, then no copy of what it has made elsewhere.
-    for size in [4, 24] {
+    // First `initdb` does not fit, then no copy of what it has made elsewhere, then no clone.
+    let start =
+        "help: make room, or set CONTAINER_TEST_DATA_DIR to a directory with room for 512 MiB";
+    let later = "help: make room where the server keeps its data";
+    let starts = "note: service postgres, provider local";
+    let runs = "note: on postgres ";
+    for (size, help, note) in [(4, start, starts), (24, start, starts), (52, later, runs)] {
         let Some(disk) = Small::mount(size) else {
             // Not by a macro: what tests print by these is shown of failed ones only.
             let _ = writeln!(
@@ -216,12 +221,7 @@ fn a_full_disk_is_reported_with_what_to_do() {
             &project,
             "uses_postgres",
             &[cache, ("CONTAINER_TEST_DATA_DIR", disk.path())],
-            &[
-                "No space left on device",
-                disk.path(),
-                "help: make room, or set CONTAINER_TEST_DATA_DIR to a directory with room for 512 MiB",
-                "service postgres, provider local",
-            ],
+            &["No space left on device", disk.path(), help, note],
             &mut failures,
         );
         drop(disk);

@@ -21,7 +21,7 @@ pub(super) use programs::{Programs, find};
 
 use self::directory::Owner;
 use self::launch::Launched;
-use super::{Address, BoxError, Endpoint, Service, Source, Wanted};
+use super::{Address, BoxError, Endpoint, NO_ROOM, Service, Source, Wanted};
 use crate::{Error, Result};
 
 /// Keeps a small file in the cache directory, for us alone.
@@ -68,8 +68,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How often a start is tried: a port may be taken between its choice and its use.
 const ATTEMPTS: u32 = 3;
 
-/// How the system says that a disk is full, and what to do then.
-const NO_ROOM: &str = "No space left on device";
+/// What to do when a disk is full.
 const MAKE_ROOM: &str =
     "make room, or set CONTAINER_TEST_DATA_DIR to a directory with room for 512 MiB";
 

@@ -24,7 +24,7 @@ pub(crate) use self::server::{Server, forget};
 use self::session::{Mark, Session};
 
 use crate::migrations::Schema;
-use crate::provider::Wanted;
+use crate::provider::{NO_ROOM, Wanted};
 use crate::{Error, Result, background};
 
 /// What a test's database is made from.
@@ -76,10 +76,17 @@ pub(crate) async fn claim(
             let server = server::server(wanted).await?;
             databases::claim(&server, &request).await
         }
-        Err(error) => Err(error.note(format!(
-            "on postgres {}, {}",
-            server.version, server.endpoint.place
-        ))),
+        Err(mut error) => {
+            if error.report().contains(NO_ROOM) {
+                error = error.with_help(
+                    "make room where the server keeps its data; a local server's can be elsewhere: CONTAINER_TEST_DATA_DIR",
+                );
+            }
+            Err(error.note(format!(
+                "on postgres {}, {}",
+                server.version, server.endpoint.place
+            )))
+        }
     }
 }
 
