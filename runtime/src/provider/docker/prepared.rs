@@ -31,9 +31,9 @@ const UNPACK: &str = r#"
     exec "$@""#;
 
 /// `sh -c PACK pack ARCHIVE DATA NAME SCRIPT entrypoint… postgres…`: once the entrypoint has become
-/// the server, the data is prepared but for the registry, of this name, which whoever finds it
-/// missing makes; the server is stopped as one that has finished its work. One that the entrypoint
-/// runs meanwhile is another process.
+/// the server, the registry NAME is made by SCRIPT, and the server is stopped as one that has
+/// finished its work. A server that the entrypoint runs meanwhile is another process; a registry
+/// that could not be made is made by whoever finds it missing.
 const PACK: &str = r#"
     archive=$1 data=$2 name=$3 script=$4
     shift 4

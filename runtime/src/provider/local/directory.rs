@@ -250,7 +250,8 @@ fn hand_over(path: &Path, owner: &Owner) -> Result<()> {
     }
 }
 
-/// Writes a file that only we, and the servers' user, can read; whole or not at all.
+/// Writes a file that only we, and the servers' user, can read; whole or not at all, unless somebody
+/// else writes it at the same time: that takes a lock.
 pub(super) fn write_private(path: &Path, text: &str, owner: &Owner) -> Result<()> {
     let new = path.with_extension("new");
     let write = || {
