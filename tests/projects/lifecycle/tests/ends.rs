@@ -17,7 +17,7 @@ async fn passes(database: Database, _redis: ConnectionManager) -> anyhow::Result
     Ok(())
 }
 
-/// Every `initdb` makes up a number.
+/// Every `initdb` makes up a number. A registry that this server made is never called older.
 #[container_test(postgres)]
 async fn tells_which_cluster_it_is_in(pool: PgPool) -> anyhow::Result<()> {
     let (number, prepared): (i64, bool) = sqlx::query_as(
