@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use sqlx::error::DatabaseError;
 use sqlx::postgres::PgDatabaseError;
 
 /// Result of everything that provides for a test.
@@ -101,13 +102,13 @@ impl Error {
 
 /// A cause in words; what a PostgreSQL server says comes with its code.
 fn described(cause: &(dyn StdError + 'static)) -> String {
-    let of_server = match cause.downcast_ref::<sqlx::Error>() {
-        Some(error) => error
-            .as_database_error()
-            .and_then(|error| error.try_downcast_ref::<PgDatabaseError>()),
-        None => cause.downcast_ref::<PgDatabaseError>(),
+    let of_server: Option<&dyn DatabaseError> = match cause.downcast_ref::<sqlx::Error>() {
+        Some(error) => error.as_database_error(),
+        None => cause
+            .downcast_ref::<Box<dyn DatabaseError>>()
+            .map(AsRef::as_ref),
     };
-    match of_server {
+    match of_server.and_then(|error| error.try_downcast_ref::<PgDatabaseError>()) {
         Some(error) => format!("{} (SQLSTATE {})", error.message(), error.code()),
         None => cause.to_string(),
     }
