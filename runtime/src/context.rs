@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{PgConnection, PgPool};
 use tokio::sync::OnceCell;
 
 use crate::provision::postgres::Finished;
@@ -48,6 +48,10 @@ pub(crate) struct TestDatabase {
 impl TestDatabase {
     pub(crate) fn options(&self) -> PgConnectOptions {
         self.claim.options()
+    }
+
+    pub(crate) async fn connect(&self) -> Result<PgConnection> {
+        self.claim.connect().await
     }
 
     pub(crate) async fn pool(&self) -> &PgPool {

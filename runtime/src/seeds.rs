@@ -5,8 +5,9 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
+use sqlx::Connection;
+
 use crate::migrations::Script;
-use crate::services::postgres::with_connection;
 use crate::{Error, FromContext, Result, TestContext, command_file};
 
 /// One entry of `seeds(…)`, in the order written.
@@ -175,9 +176,10 @@ pub(crate) async fn run<D>(cx: &TestContext<D>, seeds: &[Seed<D>]) -> Result<()>
             }
             Seed::File(path) => {
                 let script = Script::read(&cx.directory().join(path))?;
-                let options = cx.postgres()?.options();
-                with_connection(&options, async |connection| script.apply(connection).await)
-                    .await?;
+                let mut connection = cx.postgres()?.connect().await?;
+                script.apply(&mut connection).await?;
+                // The work is done; one that is not closed properly is closed by the server.
+                let _ = connection.close().await;
             }
             Seed::Function(name, function) => {
                 function.call(cx).await.map_err(|error| {

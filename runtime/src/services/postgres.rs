@@ -2,7 +2,7 @@
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection, PgPool, Row};
 
 use crate::declaration::{Isolation, PostgresOptions};
 use crate::provider::{STARTUP_TIMEOUT, Service, Wanted, random};
@@ -91,11 +91,7 @@ impl<D: Declares<Postgres>> FromContext<D> for PoolConnection<sqlx::Postgres> {
 
 impl<D: Declares<Postgres>> FromContext<D> for PgConnection {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
-        let options = cx.postgres()?.options();
-        options
-            .connect()
-            .await
-            .map_err(failed("connect to the test's database"))
+        cx.postgres()?.connect().await
     }
 }
 
@@ -267,21 +263,6 @@ fn parts(name: &str) -> Vec<String> {
         }
     }
     parts
-}
-
-/// Runs something on a connection of its own to the test's database.
-pub(crate) async fn with_connection<T>(
-    options: &PgConnectOptions,
-    use_it: impl AsyncFnOnce(&mut PgConnection) -> Result<T>,
-) -> Result<T> {
-    let mut connection = options
-        .connect()
-        .await
-        .map_err(failed("connect to the test's database"))?;
-    let result = use_it(&mut connection).await;
-    // The work is done; a connection that is not closed properly is closed by the server.
-    let _ = connection.close().await;
-    result
 }
 
 #[cfg(test)]

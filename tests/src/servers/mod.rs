@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-pub use self::postgres::{PASSWORD, Postgres, ROLE};
+pub use self::postgres::{PASSWORD, Postgres, REGISTRY, ROLE};
 pub use self::redis::Redis;
 
 /// Longest time that a server may take to answer, and to have ended what it does.

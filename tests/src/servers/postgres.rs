@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,8 @@ use super::{as_user, directory, end, finish, free_port, output, wait_for, wrappe
 
 /// The role that tests have: it may create databases, and nothing else.
 pub const ROLE: &str = "tester";
+/// The database in which processes with this role know of each other.
+pub const REGISTRY: &str = "container_test_1_tester";
 /// Its password.
 pub const PASSWORD: &str = "tell-nobody";
 
@@ -145,6 +147,10 @@ impl Postgres {
     }
 
     fn try_psql_in(&self, database: &str, sql: &str) -> Result<String, String> {
+        output(&mut self.psql_in(database, sql))
+    }
+
+    fn psql_in(&self, database: &str, sql: &str) -> Command {
         let mut psql = as_user("postgres", &self.programs.join("psql"));
         psql.args([
             "-XAtqv",
@@ -157,7 +163,7 @@ impl Postgres {
         .arg("-h")
         .arg(self.directory.path())
         .args(["-p", &self.port.to_string(), "-c", sql]);
-        output(&mut psql)
+        psql
     }
 
     /// Waits until a query gives a row.
@@ -192,18 +198,19 @@ impl Postgres {
         self.rows(OBJECTS)
     }
 
+    /// The databases that hold what processes know of each other: one per role that has come.
+    fn registries(&self) -> Vec<String> {
+        self.rows("SELECT datname FROM pg_database WHERE datname LIKE 'container\\_test\\_1\\_%'")
+    }
+
     /// The finished templates.
     #[must_use]
     pub fn templates(&self) -> Vec<String> {
         const TEMPLATES: &str = "SELECT name FROM template WHERE profile IS NOT NULL ORDER BY 1";
-        if self
-            .objects()
-            .contains(&"database container_test_1".to_owned())
-        {
-            self.rows_in("container_test_1", TEMPLATES)
-        } else {
-            Vec::new()
-        }
+        let registries = self.registries().into_iter();
+        registries
+            .flat_map(|registry| self.rows_in(&registry, TEMPLATES))
+            .collect()
     }
 
     /// What runs left: everything that was not there before, except the registry with finished
@@ -225,12 +232,13 @@ impl Postgres {
             sleep(Duration::from_millis(20));
             sessions = self.rows(SESSIONS);
         }
-        let templates = self.templates();
+        let (registries, templates) = (self.registries(), self.templates());
         let expected = |object: &String| {
             let template = object
                 .strip_prefix("database ")
                 .and_then(|name| name.strip_suffix(" (template)"));
-            object == "database container_test_1"
+            let database = object.strip_prefix("database ");
+            database.is_some_and(|name| registries.iter().any(|registry| registry == name))
                 || self.before.contains(object)
                 || template.is_some_and(|name| templates.iter().any(|known| known == name))
         };
@@ -244,7 +252,9 @@ impl Postgres {
         sessions.extend(missing);
         sessions.extend(objects.into_iter().filter(|object| !expected(object)));
         if !templates.is_empty() {
-            sessions.extend(self.rows_in("container_test_1", ROWS));
+            for registry in registries {
+                sessions.extend(self.rows_in(&registry, ROWS));
+            }
         }
         sessions
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use container_test_tests::processes::signal;
 use container_test_tests::project::Project;
 use container_test_tests::run::{Runner, Running};
-use container_test_tests::servers::{Postgres, Redis};
+use container_test_tests::servers::{Postgres, REGISTRY, ROLE, Redis};
 
 use crate::{left, passed, project, run, says};
 
@@ -117,7 +117,7 @@ fn leaves_nothing(
     }
     if end.killed {
         let claims = postgres.rows_in(
-            "container_test_1",
+            REGISTRY,
             "SELECT lease FROM claim UNION ALL SELECT lease FROM template WHERE profile IS NULL",
         );
         if claims.is_empty() {
@@ -159,7 +159,7 @@ fn a_database_that_is_still_being_created_when_its_process_is_killed_goes_as_wel
         .start();
     // Somebody else is at it now, and has had time to be wrong.
     postgres.wait_for_in(
-        "container_test_1",
+        REGISTRY,
         "SELECT 1 WHERE NOT EXISTS
              (SELECT FROM claim WHERE test LIKE '%large%' AND lease NOT IN (SELECT live_leases()))",
     );
@@ -276,7 +276,7 @@ fn templates_go_when_nobody_used_them_for_a_day_and_nothing_of_others_goes() {
         let age = format!(
             "UPDATE template SET used = clock_timestamp() - interval '{age}' WHERE name = '{name}' RETURNING name"
         );
-        assert_eq!(postgres.rows_in("container_test_1", &age), [name]);
+        assert_eq!(postgres.rows_in(REGISTRY, &age), [name]);
     };
     age(other_template, "23 hours");
     age(used_template, "25 hours");
@@ -298,4 +298,28 @@ fn templates_go_when_nobody_used_them_for_a_day_and_nothing_of_others_goes() {
     for name in theirs.iter().map(String::as_str).chain(["ct_template"]) {
         assert!(exists(name), "{name} is gone");
     }
+}
+
+#[test]
+fn a_template_that_subscribes_goes_as_well() {
+    let project = project();
+    let (postgres, redis) = (Postgres::start(&[]), Redis::start(&[]));
+    postgres.psql(&format!("ALTER ROLE {ROLE} SUPERUSER"));
+    let on_servers = |test| {
+        let run = run(&project, Runner::CargoTest, &postgres.url(), &redis.url());
+        passed(
+            &run.args(&["--test", "ends", "--", "--exact", test])
+                .finish(),
+            1,
+        );
+    };
+    let subscriptions = || postgres.rows("SELECT subname FROM pg_subscription");
+    on_servers("subscribes");
+    assert_eq!(subscriptions(), ["theirs"]);
+    let age = "UPDATE template SET used = used - interval '1 day' RETURNING 'aged'";
+    assert_eq!(postgres.rows_in(REGISTRY, age), ["aged"]);
+    on_servers("uses_postgres");
+    assert_eq!(subscriptions(), [""; 0]);
+    assert_eq!(postgres.templates().len(), 1);
+    assert_eq!(left(&postgres, &redis), [""; 0]);
 }

@@ -4,7 +4,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use container_test_tests::run::{Runner, Running};
-use container_test_tests::servers::{Postgres, Redis};
+use container_test_tests::servers::{Postgres, REGISTRY, Redis};
 
 use crate::{left, passed, project, run};
 
@@ -66,6 +66,16 @@ fn several_processes_with_many_threads_fit_few_connections() {
 }
 
 #[test]
+fn a_test_waits_for_a_connection_beside_its_pool() {
+    let project = project();
+    let (postgres, redis) = (Postgres::start(&NARROW), Redis::start(&[]));
+    let run = run(&project, Runner::CargoTest, &postgres.url(), &redis.url());
+    let connects = ["--test", "crowd", "--", "connects_when_somebody_leaves"];
+    passed(&run.args(&connects).finish(), 1);
+    assert_eq!(left(&postgres, &redis), [""; 0]);
+}
+
+#[test]
 fn places_of_killed_processes_are_given_to_those_that_wait() {
     let project = project();
     let (postgres, redis) = (Postgres::start(&NARROW), Redis::start(&[]));
@@ -75,7 +85,7 @@ fn places_of_killed_processes_are_given_to_those_that_wait() {
     };
     let holder = on_servers("holds_on");
     let claims = "SELECT 1 FROM claim HAVING count(*) = 2";
-    postgres.wait_for_in("container_test_1", claims);
+    postgres.wait_for_in(REGISTRY, claims);
     let waiting = on_servers("postgres_");
     // Longer than one look for places of processes that are gone.
     sleep(Duration::from_secs(7));

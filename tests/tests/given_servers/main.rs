@@ -7,7 +7,7 @@ mod limits;
 mod mistakes;
 
 use container_test_tests::project::Project;
-use container_test_tests::run::{Finished, Run, Runner};
+use container_test_tests::run::{Finished, Run, Runner, Running};
 use container_test_tests::servers::{PASSWORD, Postgres, ROLE, Redis};
 
 fn project() -> Project {
@@ -56,6 +56,8 @@ fn says(run: &Finished<'_>, test: &str, parts: &[&str]) {
         );
     }
     assert!(!run.output.contains(PASSWORD), "{}", run.output);
+    // That of the server's own source.
+    assert!(!said.contains(" at line "), "{said}");
 }
 
 #[test]
@@ -76,6 +78,25 @@ fn two_projects_use_the_same_servers_at_once() {
     passed(&second, 3);
     assert_eq!(postgres.templates().len(), 2);
     assert_eq!(left(&postgres, &redis), [""; 0]);
+}
+
+#[test]
+fn two_roles_use_the_same_server_at_once() {
+    let project = project();
+    let (postgres, redis) = (Postgres::start(&[]), Redis::start(&[]));
+    postgres.psql(&format!(
+        "CREATE ROLE \"some Body\" LOGIN CREATEDB PASSWORD '{PASSWORD}'"
+    ));
+    let runs = ["some%20Body", ROLE].map(|role| {
+        let url = postgres.url_of(role, PASSWORD);
+        let run = run(&project, Runner::CargoTest, &url, &redis.url());
+        run.args(&["--test", "crowd", "--", "postgres_"]).start()
+    });
+    for run in runs.map(Running::finish) {
+        passed(&run, 8);
+    }
+    assert_eq!(postgres.templates().len(), 2);
+    assert_eq!(left(&postgres, &redis), ["role some Body"]);
 }
 
 #[test]

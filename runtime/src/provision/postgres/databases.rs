@@ -27,7 +27,7 @@ const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(30);
 pub(super) async fn claim(server: &Arc<Server>, request: &Arc<Request>) -> Result<Claim> {
     let (server, request) = (Arc::clone(server), Arc::clone(request));
     background::run(async move {
-        let template = template::name(&request);
+        let template = template::name(&server, &request);
         // Clones are made ahead only where they go with the server.
         let ahead = request.name.is_none() && !server.endpoint.outlives_us();
         let recycle = request.recycle && ahead && server.can_recycle();
@@ -289,6 +289,16 @@ pub(super) async fn drop_database(server: &Arc<Server>, name: &str) -> Result<()
 /// Drops a database that is claimed.
 async fn drop_claimed(server: &Server, name: &str) -> Result<(), sqlx::Error> {
     let mut connection = server.work.acquire().await?;
+    drop_whatever_is_in_it(server, &mut connection, name).await?;
+    forget(&mut connection, name).await
+}
+
+/// Drops a database of ours, if it is there.
+pub(super) async fn drop_whatever_is_in_it(
+    server: &Server,
+    connection: &mut PgConnection,
+    name: &str,
+) -> Result<(), sqlx::Error> {
     let drop = format!("DROP DATABASE IF EXISTS {}", quoted(name));
     // A session in the middle of a statement does not see that its client is gone. Only a
     // superuser can end autovacuum by force; without force it makes way by itself.
@@ -299,10 +309,10 @@ async fn drop_claimed(server: &Server, name: &str) -> Result<(), sqlx::Error> {
         .is_err()
         && connection.execute(AssertSqlSafe(drop)).await.is_err()
     {
-        obstacles::remove(server, &mut connection, name).await?;
+        obstacles::remove(server, connection, name).await?;
         connection.execute(AssertSqlSafe(force)).await?;
     }
-    forget(&mut connection, name).await
+    Ok(())
 }
 
 async fn forget(connection: &mut PgConnection, name: &str) -> Result<(), sqlx::Error> {

@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use super::databases;
 use super::server::{Facts, code, explained, places};
 use crate::provider::{Address, BoxError, CONNECTION_TIMEOUT, Endpoint};
+use crate::sql::quoted;
 use crate::{Error, registry, report};
 
 /// The oldest version that is supported, as `server_version_num` has it.
@@ -57,16 +58,18 @@ pub(super) async fn open_lease(endpoint: Endpoint) -> Result<(PgConnection, Fact
 
 /// Connects to the registry, which the first one to come creates, and takes a lease.
 async fn open_registry(endpoint: &Endpoint) -> Result<(PgConnection, Facts), BoxError> {
-    let options = endpoint.postgres()?.application_name("container-test");
-    let mut connection = match connect(&options.clone().database(registry::NAME)).await {
+    let registry = endpoint.registry()?;
+    let mut connection = match connect(&registry).await {
         Ok(connection) => connection,
         // There is no such database.
         Err(error) if code(&error).as_deref() == Some("3D000") => {
+            let options = endpoint.postgres()?.application_name("container-test");
             let mut connection = connect(&options).await?;
             check_version(&mut connection).await?;
-            create_registry(&mut connection).await?;
+            let name = registry.get_database().unwrap_or(registry::NAME);
+            create_registry(&mut connection, name).await?;
             connection.close().await?;
-            connect(&options.database(registry::NAME)).await?
+            connect(&registry).await?
         }
         Err(error) => return Err(error.into()),
     };
@@ -115,9 +118,9 @@ async fn check_version(connection: &mut PgConnection) -> Result<(), BoxError> {
     Ok(())
 }
 
-async fn create_registry(connection: &mut PgConnection) -> Result<(), BoxError> {
+async fn create_registry(connection: &mut PgConnection, name: &str) -> Result<(), BoxError> {
     let created = connection
-        .execute(AssertSqlSafe(format!("CREATE DATABASE {}", registry::NAME)))
+        .execute(AssertSqlSafe(format!("CREATE DATABASE {}", quoted(name))))
         .await;
     let Err(error) = created else { return Ok(()) };
     match code(&error).as_deref() {

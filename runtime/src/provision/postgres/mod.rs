@@ -100,6 +100,12 @@ impl Claim {
             .database(&self.database)
     }
 
+    /// A connection beside the pool.
+    pub(crate) async fn connect(&self) -> Result<PgConnection> {
+        let connected = self.server.connect(&self.options()).await;
+        connected.map_err(|error| Error::new("connect to the test's database").because(error))
+    }
+
     /// The test's pool.
     pub(crate) async fn pool(&self) -> PgPool {
         let settings = PoolOptions::<Postgres>::new()

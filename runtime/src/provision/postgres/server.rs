@@ -92,6 +92,16 @@ impl Endpoint {
             }
         }
     }
+
+    /// How to connect to the registry that is ours.
+    pub(super) fn registry(&self) -> Result<PgConnectOptions> {
+        let options = self.postgres()?.application_name("container-test");
+        let name = match &self.address {
+            Address::Ours { .. } => registry::NAME.to_owned(),
+            Address::Url(_) => registry::name_for(options.get_username()),
+        };
+        Ok(options.database(&name))
+    }
 }
 
 /// The server that is wanted, found or started; its connections are the background thread's.
@@ -106,10 +116,7 @@ pub(crate) fn forget(wanted: &Wanted) {
 
 async fn open(wanted: Wanted) -> Result<Arc<Server>> {
     let (endpoint, (lease, facts)) = provider::provide(&wanted, lease::open_lease).await?;
-    let admin = endpoint
-        .postgres()?
-        .application_name("container-test")
-        .database(registry::NAME);
+    let admin = endpoint.registry()?;
     let work = PoolOptions::<Postgres>::new()
         .max_connections(if endpoint.outlives_us() { 2 } else { 4 })
         .min_connections(0)
@@ -151,11 +158,6 @@ pub(super) fn explained(failed: impl FnOnce(sqlx::Error) -> Error, error: sqlx::
     match code(&error).as_deref() {
         Some("42501") if message.contains("create database") => failed(error)
             .with_help("give the user of the URL the right to: `ALTER ROLE … CREATEDB`"),
-        Some("42501") => failed(error).with_help(format!(
-            "tests share the database {}, which another role has made: name that role in the \
-             URL, or drop the database while no test runs",
-            registry::NAME
-        )),
         Some("25006") => failed(error)
             .note("the server is a hot standby, or read-only")
             .with_help("name a primary server in the URL"),

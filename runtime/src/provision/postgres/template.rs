@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use super::databases::strategy;
+use super::databases::{drop_whatever_is_in_it, strategy};
 use super::profile::Profile;
 use super::server::explained;
 use super::{Request, Server};
@@ -12,7 +12,7 @@ use crate::sql::{literal, quoted};
 use crate::{Error, Result};
 
 /// The name of the request's template: readable, and different for every content.
-pub(super) fn name(request: &Request) -> String {
+pub(super) fn name(server: &Server, request: &Request) -> String {
     let label: String = request
         .label
         .chars()
@@ -27,9 +27,7 @@ pub(super) fn name(request: &Request) -> String {
         .collect();
     format!(
         "ct_{label}_{}",
-        request
-            .schema
-            .hash(request.user.as_deref().unwrap_or_default())
+        request.schema.hash(&server.user(request.user.as_deref()))
     )
 }
 
@@ -84,7 +82,9 @@ async fn make(
     let failed = |error: sqlx::Error| {
         Error::new(format!("make the template database {name}")).because(error)
     };
-    drop_template(registry, name).await.map_err(failed)?;
+    drop_template(server, registry, name)
+        .await
+        .map_err(failed)?;
     sqlx::query("INSERT INTO template (name, lease) VALUES ($1, $2)")
         .bind(name)
         .bind(server.facts.number)
@@ -106,7 +106,7 @@ async fn make(
         Ok(profile) => profile,
         Err(error) => {
             // A half-made template is of no use; if this fails, the next maker drops it.
-            let _ = drop_template(registry, name).await;
+            let _ = drop_template(server, registry, name).await;
             return Err(error);
         }
     };
@@ -166,8 +166,11 @@ async fn seal(connection: &mut PgConnection, name: &str) -> Result<(), sqlx::Err
     Ok(())
 }
 
-async fn drop_template(registry: &mut PgConnection, name: &str) -> Result<(), sqlx::Error> {
-    let id = quoted(name);
+async fn drop_template(
+    server: &Server,
+    registry: &mut PgConnection,
+    name: &str,
+) -> Result<(), sqlx::Error> {
     let marked: Option<bool> =
         sqlx::query_scalar("SELECT datistemplate FROM pg_database WHERE datname = $1")
             .bind(name)
@@ -176,17 +179,13 @@ async fn drop_template(registry: &mut PgConnection, name: &str) -> Result<(), sq
     if marked == Some(true) {
         registry
             .execute(AssertSqlSafe(format!(
-                "ALTER DATABASE {id} IS_TEMPLATE false"
+                "ALTER DATABASE {} IS_TEMPLATE false",
+                quoted(name)
             )))
             .await?;
     }
     if marked.is_some() {
-        let drop = format!("DROP DATABASE IF EXISTS {id}");
-        let force = AssertSqlSafe(format!("{drop} WITH (FORCE)"));
-        // Only a superuser can end autovacuum by force; without force it makes way by itself.
-        if registry.execute(force).await.is_err() {
-            registry.execute(AssertSqlSafe(drop)).await?;
-        }
+        drop_whatever_is_in_it(server, registry, name).await?;
     }
     sqlx::query("DELETE FROM template WHERE name = $1")
         .bind(name)
@@ -226,7 +225,7 @@ pub(super) async fn drop_stale(server: &Server) -> Result<(), sqlx::Error> {
                 .await?;
         if ours {
             // One that cannot be dropped is tried again by others.
-            let _ = drop_template(&mut registry, &name).await;
+            let _ = drop_template(server, &mut registry, &name).await;
         }
     }
     registry.close().await

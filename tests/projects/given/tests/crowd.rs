@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use container_test::redis::AsyncCommands;
 use container_test::redis::aio::ConnectionManager;
-use container_test::sqlx::{self, PgPool};
+use container_test::sqlx::postgres::PgConnectOptions;
+use container_test::sqlx::{self, Connection, PgConnection, PgPool};
 use container_test::{Keyspace, container_test};
 
 /// Uses all connections that a test may have.
@@ -53,6 +54,21 @@ crowd! {
     postgres_7 both_7 redis_7
     postgres_8 both_8 redis_8
 }
+
+/// Takes all connections that the server has, for a moment.
+async fn crowd_the_server(options: PgConnectOptions) {
+    let mut all = Vec::new();
+    while let Ok(connection) = PgConnection::connect_with(&options).await {
+        all.push(connection);
+    }
+    tokio::spawn(async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(all);
+    });
+}
+
+#[container_test(postgres, seeds(crowd_the_server))]
+async fn connects_when_somebody_leaves(_connection: PgConnection) {}
 
 #[container_test(postgres, migrations = ["CREATE TABLE other (id int)"])]
 async fn other_template(_pool: PgPool) {}

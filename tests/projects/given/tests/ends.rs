@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::time::Duration;
 
 use anyhow::Context;
 use container_test::redis::AsyncCommands;
@@ -26,6 +25,9 @@ async fn passes(database: Database, keyspace: Keyspace, pool: PgPool, mut redis:
     assert_eq!(keyspace.key_count().await?, 1);
     Ok(())
 }
+
+#[container_test(postgres, migrations = ["CREATE SUBSCRIPTION theirs CONNECTION '' PUBLICATION theirs WITH (connect = false, slot_name = NONE)"])]
+async fn subscribes(_pool: PgPool) {}
 
 #[container_test(postgres, redis)]
 async fn fails(pool: PgPool, mut redis: ConnectionManager) -> anyhow::Result<()> {
