@@ -208,6 +208,35 @@ fn a_missing_engine_is_reported_with_what_to_do_and_never_taken_for_a_panic_of_t
     }
 }
 
+#[test]
+fn a_failed_test_shows_what_the_server_logged_about_it_and_not_about_the_one_before() {
+    let project = Project::new("mistakes", &[], env!("CARGO_TARGET_TMPDIR"));
+    let engine = Engine::connect();
+    project.build(&[]);
+    let run = |test| {
+        let run = project.run(Runner::Nextest, &engine);
+        run.args(&["--test", "mistakes", "--", "--exact", test])
+    };
+    let first = run("query_that_fails").finish();
+    let second = run("query_that_fails_as_well").as_the_user_of(&first);
+    let second = second.finish();
+    let database = |run: &Finished<'_>| {
+        let (_, named) = run.output.split_once(", database ").unwrap();
+        named.split_whitespace().next().unwrap().to_owned()
+    };
+    assert_eq!(database(&first), database(&second));
+    let said = [
+        (&first, "missing_one", "missing_two"),
+        (&second, "missing_two", "missing_one"),
+    ];
+    for (run, logged, other) in said {
+        let statement = format!("STATEMENT:  SELECT {logged}\n");
+        assert!(run.output.contains(&statement), "{}", run.output);
+        assert!(!run.output.contains(other), "{}", run.output);
+    }
+    assert_eq!(second.gone_within(DEADLINE).err(), None);
+}
+
 fn check((test, expected): &(&str, &[&str]), run: &Finished<'_>, failures: &mut String) {
     let said = run.said_by(test);
     let missing: Vec<_> = expected

@@ -154,18 +154,33 @@ impl Claim {
         self.options().to_url_lossy().to_string()
     }
 
-    /// What the server logged about the database.
+    /// What the server logged about the database since this test has it.
     pub(crate) async fn log(&self) -> String {
-        let (server, tag) = (Arc::clone(&self.server), format!(" {} ", self.database));
-        let log = background::run(async move { Ok(server.endpoint.log_tail(500).await) }).await;
+        // As the server's log has times.
+        const SINCE: &str = "
+            SELECT to_char(since AT TIME ZONE current_setting('log_timezone'), 'YYYY-MM-DD HH24:MI:SS.MS')
+            FROM claim WHERE database = $1";
+        let (server, database) = (Arc::clone(&self.server), self.database.clone());
+        let read = background::run(async move {
+            let log = server.endpoint.log_tail(500).await;
+            if log.is_empty() {
+                return Ok((log, String::new()));
+            }
+            let since = sqlx::query_scalar(SINCE).bind(database);
+            let since = since.fetch_one(&mut *server.lease.lock().await).await;
+            let failed = |error| Error::new("ask when the test began").because(error);
+            Ok((log, since.map_err(failed)?))
+        });
+        let (log, since): (String, String) = read.await.unwrap_or_default();
+        let tag = format!(" {} ", self.database);
         let mut ours = false;
         let mut text = String::new();
-        for line in log.unwrap_or_default().lines() {
+        for line in log.lines() {
             // Lines of a message after its first have no prefix.
             ours = if line.starts_with('\t') {
                 ours
             } else {
-                line.contains(&tag)
+                line.contains(&tag) && line >= since.as_str()
             };
             if ours {
                 text.push_str(line);

@@ -50,6 +50,18 @@ async fn engine_that_is_not_there() {}
 #[should_panic]
 async fn engine_that_is_not_there_is_no_panic() {}
 
+#[container_test(postgres)]
+async fn query_that_fails(pool: PgPool) -> anyhow::Result<()> {
+    sqlx::query("SELECT missing_one").execute(&pool).await?;
+    Ok(())
+}
+
+#[container_test(postgres)]
+async fn query_that_fails_as_well(pool: PgPool) -> anyhow::Result<()> {
+    sqlx::query("SELECT missing_two").execute(&pool).await?;
+    Ok(())
+}
+
 /// Databases of ours that are neither a finished template nor a clone of one.
 #[container_test(postgres)]
 async fn nothing_half_made_is_left(pool: PgPool) -> anyhow::Result<()> {
