@@ -71,6 +71,14 @@ impl Local {
         self.servers(service) > 0
     }
 
+    /// Whether something of a server runs that has this in its command line.
+    pub(crate) fn has_process(&self, part: &str) -> bool {
+        let processes = look(&self.directory, &self.seen);
+        processes
+            .iter()
+            .any(|process| process.command.contains(part))
+    }
+
     /// Processes, shared memory and files that exist now, for people.
     #[must_use]
     pub fn left(&self) -> Vec<String> {

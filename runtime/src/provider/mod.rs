@@ -264,4 +264,19 @@ mod tests {
         assert!(watchdog.try_wait().unwrap().is_none(), "after 2 s");
         assert!(watchdog.wait().unwrap().success());
     }
+
+    #[test]
+    fn a_server_that_does_not_stop_fast_is_told_to_quit_before_it_is_killed() {
+        const SERVER: &str = "
+            $SIG{INT} = 'IGNORE'; $SIG{QUIT} = sub { print 'it has quit'; exit };
+            sleep 1 while 1";
+        let watched = Command::new("sh")
+            .args(["-c", WATCHDOG, "container-test-watchdog", "1"])
+            .args(["1", "1", "INT", "", "perl", "-e", SERVER])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(watched.status.success());
+        assert_eq!(String::from_utf8(watched.stdout).unwrap(), "it has quit");
+    }
 }

@@ -62,7 +62,9 @@ end_child() {
     waited=0
     while kill -0 "$child" 2>/dev/null; do
         waited=$((waited + 1))
-        [ "$waited" -le 100 ] || kill -KILL "$child" 2>/dev/null
+        # PostgreSQL that is killed leaves shared memory.
+        [ "$waited" -ne 100 ] || kill -QUIT "$child" 2>/dev/null
+        [ "$waited" -le 200 ] || kill -KILL "$child" 2>/dev/null
         sleep 0.1 &
         wait $!
     done

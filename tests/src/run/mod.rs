@@ -240,7 +240,8 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Waits until the run has a process whose command line has this in it.
+    /// Waits until a server of the run, or what prepares its data, has a process whose command line
+    /// has this in it.
     ///
     /// # Errors
     ///
@@ -248,9 +249,9 @@ impl<'a> Running<'a> {
     pub fn wait_for_process(&mut self, part: &str) -> Result<(), String> {
         let what = format!("a process `{part}` was there");
         self.wait_until(Duration::from_millis(1), &what, |run| {
-            processes::with_variable("USER", &run.user)
-                .iter()
-                .any(|process| process.command.contains(part))
+            run.local
+                .as_ref()
+                .is_some_and(|local| local.has_process(part))
         })
     }
 

@@ -175,8 +175,10 @@ fn a_maker_of_prepared_data_that_is_killed_disturbs_nobody() {
 #[test]
 fn a_maker_of_prepared_data_that_is_killed_leaves_nothing() {
     let project = project();
-    let killed = killed_at("/initdb ", &project);
-    assert_eq!(killed.gone_within(DEADLINE).err(), None);
+    for at in ["/initdb ", " --boot ", " --single "] {
+        let killed = killed_at(at, &project);
+        assert_eq!(killed.gone_within(DEADLINE).err(), None, "killed at {at}");
+    }
 }
 
 fn killed_at<'a>(at: &str, project: &'a Project) -> Finished<'a> {

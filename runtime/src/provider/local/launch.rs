@@ -1,5 +1,6 @@
 //! Starts a server under its watchdog.
 
+use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::net::TcpListener;
@@ -15,7 +16,7 @@ use super::super::{Service, WATCHDOG, Wanted};
 use super::directory::{self, Owner, failed};
 use super::programs::Programs;
 use super::{postgres, redis};
-use crate::{Error, Result};
+use crate::{Error, Result, config};
 
 /// Keeps the watchdog's input for its child, whose own is empty, and its output for the cleaner.
 const KEEP: &str = "exec 3<&0 4>&1 </dev/null >&2\n";
@@ -28,11 +29,30 @@ const CLEANER: &str = "read -r _; rm -rf \"$1\"";
 /// and the watchdog removes what is there of them.
 const WHEN_PREPARED: &str = "read -r go <&3 && exec \"$@\" 3<&-";
 
-/// Where the watchdog and the cleaner find their programs.
+/// Where scripts of ours find the programs of the system.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 
 /// How much longer than the server's start the preparation of its data may take.
 const PREPARATION: Duration = Duration::from_secs(120);
+
+/// A shell that has nothing of ours: neither our environment nor our directory nor our process
+/// group.
+pub(super) fn shell() -> Command {
+    let mut path = OsString::from(PATH);
+    // Some systems have their programs nowhere but along the user's own.
+    for directory in config::search_path() {
+        path.push(":");
+        path.push(directory);
+    }
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .env_clear()
+        .env("PATH", path)
+        .env("LC_ALL", "C.UTF-8")
+        .current_dir("/")
+        .process_group(0);
+    shell
+}
 
 /// A server that is starting.
 pub(super) struct Launched {
@@ -106,7 +126,7 @@ fn watch(
         Service::Redis => redis::arguments(directory),
     };
     let grace = wanted.startup_timeout.max(Duration::from_secs(1)) + PREPARATION;
-    let mut command = Command::new("/bin/sh");
+    let mut command = shell();
     command
         .arg("-c")
         .arg(format!("{KEEP}{WATCHDOG}"))
@@ -118,15 +138,10 @@ fn watch(
         .args(["/bin/sh", "-c", WHEN_PREPARED, "container-test-gate"])
         .arg(programs.server())
         .args(arguments)
-        .env_clear()
-        .env("PATH", PATH)
-        .env("LC_ALL", "C.UTF-8")
         .envs(wanted.env.iter().map(|(name, value)| (name, value)))
-        .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(cleaner)
-        .stderr(log)
-        .process_group(0);
+        .stderr(log);
     if let Some((user, group)) = owner.other {
         command.uid(user).gid(group);
     }
@@ -142,17 +157,13 @@ fn watch(
 /// Starts the cleaner; gives what all others must have as an output.
 fn clean_up(directory: &Path) -> Result<Stdio> {
     let started = std::io::pipe().and_then(|(input, output)| {
-        let mut cleaner = Command::new("/bin/sh");
+        let mut cleaner = shell();
         cleaner
             .args(["-c", CLEANER, "container-test-cleaner"])
             .arg(directory)
-            .env_clear()
-            .env("PATH", PATH)
-            .current_dir("/")
             .stdin(input)
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0);
+            .stderr(Stdio::null());
         cleaner.spawn().map(|_| output.into())
     });
     started.map_err(|error| failed("see to the removal of", directory, error))

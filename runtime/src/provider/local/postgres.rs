@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use super::super::{hex, random};
 use super::directory::{self, Owner, failed};
+use super::launch::shell;
 use super::programs::Programs;
 use crate::{Error, Result, registry};
 
@@ -90,7 +91,6 @@ fn make(programs: &Programs, owner: &Owner, data: &Path) -> Result<String> {
         .arg(&password_file)
         .arg("-D")
         .arg(data);
-    initdb.env("LC_ALL", "C.UTF-8");
     as_owner(&mut initdb, owner);
     let made = run("run initdb", &mut initdb);
     let _ = fs::remove_file(&password_file);
@@ -154,23 +154,23 @@ fn single_user(programs: &Programs, owner: &Owner, data: &Path, statements: &str
     done
 }
 
-/// Runs a program, and ends it with all that it has started when its own input ends: then we
-/// have ended. Killed at once, servers would leave shared memory.
+/// Runs a program, and ends it when its own input ends: then we have ended. Not what it has started
+/// in turn: the servers that `initdb` runs end with their input, and leave shared memory if they are
+/// told to.
 const GUARD: &str = "exec 3<&0 </dev/null
-(read -r _ <&3; trap '' TERM; kill -TERM 0; sleep 2; kill -KILL 0) & guard=$!
-\"$@\" 3<&-
+\"$@\" 3<&- & program=$!
+(read -r _ <&3; kill -TERM $program; sleep 10; kill -KILL 0) & guard=$!
+wait $program
 status=$?
-kill \"$guard\"
+kill $guard
 exit $status";
 
 /// A program that does not outlive us, in a process group of its own.
 fn guarded(program: impl AsRef<OsStr>) -> Command {
-    let mut command = Command::new("/bin/sh");
+    let mut command = shell();
     command
         .args(["-c", GUARD, "container-test-guard"])
-        .arg(program)
-        .current_dir("/")
-        .process_group(0);
+        .arg(program);
     command
 }
 
