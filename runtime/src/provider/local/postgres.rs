@@ -142,7 +142,12 @@ fn single_user(programs: &Programs, owner: &Owner, data: &Path, statements: &str
     directory::write_private(&script, statements, owner)?;
     let mut server = guarded("/bin/sh");
     server
-        .args(["-c", "script=$1; shift; exec \"$@\" <\"$script\"", "sh"])
+        // Until it heeds signals it would leave shared memory, and it ends by itself.
+        .args([
+            "-c",
+            "script=$1; shift; trap '' TERM; exec \"$@\" <\"$script\"",
+            "sh",
+        ])
         .arg(&script)
         .arg(programs.server())
         .args(["--single", "-F", "-D"])
@@ -156,10 +161,15 @@ fn single_user(programs: &Programs, owner: &Owner, data: &Path, statements: &str
 
 /// Runs a program, and ends it when its own input ends: then we have ended. Not what it has started
 /// in turn: the servers that `initdb` runs end with their input, and leave shared memory if they are
-/// told to.
+/// told to. Nobody reads what this says by then, and so it may end in the middle of saying it.
 const GUARD: &str = "exec 3<&0 </dev/null
 \"$@\" 3<&- & program=$!
-(read -r _ <&3; kill -TERM $program; sleep 10; kill -KILL 0) & guard=$!
+(read -r _ <&3
+kill -TERM $program; tenths=0
+while kill -0 $program 2>/dev/null; do
+    [ $tenths -lt 600 ] || kill -KILL 0
+    sleep 0.1; tenths=$((tenths + 1))
+done) & guard=$!
 wait $program
 status=$?
 kill $guard
