@@ -222,7 +222,7 @@ class Bench:
         """A run on a server that was not there before; seconds until the first answer, and in all."""
         extra = {"USER": f"{self.run_id}-cold-{number}", "CONTAINER_TEST_IDLE": "2"}
         began, took, _, times = self.execute(binary, arguments, extra)
-        # Its server ends before somebody else is measured.
+        # Its server ends before the next contender is measured.
         time.sleep(4)
         return min(first for _, first, _ in times) / 1e9 - began / 1e9, took
 

@@ -1,37 +1,44 @@
 //! Syntax to meaning: every mistake is found here, and what is left is typed.
 
 mod function;
+mod kinds;
 mod migrations;
 mod options;
+mod seed_files;
 mod seeds;
 mod service;
+mod services;
 mod setting;
 mod value;
 
 use std::time::Duration;
 
+use syn::Path;
+
 pub(crate) use self::function::{Wrapper, is_test};
+pub(crate) use self::kinds::Kind;
 pub(crate) use self::migrations::Migrations;
 pub(crate) use self::seeds::Seed;
 pub(crate) use self::service::Service;
 pub(crate) use self::setting::{Isolation, Setting};
+pub(crate) use self::value::{enumeration, from_attributes, nearest};
 use crate::parse::{Entry, Errors, Function};
 use crate::site::Site;
 
 /// What the attribute declares, found correct.
 #[derive(Default)]
 pub(crate) struct Declaration {
-    /// The services, each once.
+    /// The path of the runtime, if it is not `::container_test`.
+    pub(crate) crate_path: Option<Path>,
+    /// The services, each with a name of its own.
     pub(crate) services: Vec<Service>,
-    /// Where the schema comes from; `None`: nothing said.
-    pub(crate) migrations: Option<Migrations>,
-    /// The seeds, in order.
+    /// The seeds outside of the services, in order.
     pub(crate) seeds: Vec<Seed>,
     /// Longest time that the body may take.
     pub(crate) timeout: Option<Duration>,
-    /// The tokio runtime; `None`: nothing said.
+    /// The tokio runtime, if the attribute has one.
     pub(crate) flavor: Option<Flavor>,
-    /// What the function's own attributes ask for.
+    /// What the function itself asks for.
     pub(crate) wrapper: Wrapper,
 }
 
@@ -39,18 +46,20 @@ pub(crate) struct Declaration {
 pub(crate) enum Flavor {
     /// One thread.
     CurrentThread,
-    /// Several threads, as many as said.
+    /// Several threads: this number, or one per core.
     MultiThread(Option<usize>),
 }
 
-/// Finds out what a test declares; what is wrong about it goes to `errors`.
+/// Returns what a test declares; mistakes go to `errors`.
 pub(crate) fn check(
     entries: &[Entry],
     function: &Function,
     site: &Site,
     errors: &mut Errors,
 ) -> Declaration {
-    let mut declaration = options::check(entries, site, errors);
-    declaration.wrapper = function::check(function, site, errors);
+    let mut services = services::check(entries, site, errors);
+    let mut declaration = options::check(entries, &mut services, site, errors);
+    declaration.wrapper = function::check(function, &services, site, errors);
+    declaration.services = services.all;
     declaration
 }

@@ -1,4 +1,4 @@
-//! What is left of a test that cannot be expanded: its mistakes, and an item of its name.
+//! What replaces a test with mistakes: the errors, and an item of the same name.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -7,20 +7,21 @@ use syn::{Signature, Token};
 use crate::check::is_test;
 use crate::parse::{Errors, Function};
 
-/// The errors, beside an item that is no function.
+/// Returns the errors, and an item that is no function.
 pub(crate) fn item(errors: &Errors, item: &TokenStream) -> TokenStream {
     let errors = errors.compile_errors();
     quote!(#(#errors)* #item)
 }
 
-/// The errors, beside a test of the same name that still has its body checked, so that editors
-/// keep their list of tests and nothing that the body uses counts as unused.
+/// Returns the errors, and a test of the same name. The compiler still checks its body, so editors
+/// still list the test, and nothing that the body uses is reported as unused.
 pub(crate) fn function(errors: &Errors, function: &Function) -> TokenStream {
     let Function {
         attributes,
         visibility,
         signature,
         body,
+        ..
     } = function;
     let errors = errors.compile_errors();
     let attributes = attributes.iter().filter(|attribute| !is_test(attribute));
@@ -39,7 +40,7 @@ pub(crate) fn function(errors: &Errors, function: &Function) -> TokenStream {
     }
 }
 
-/// The signature, as far as it can stand inside of another function; a method's cannot.
+/// The signature, if a function inside of another one can have it; a method's cannot.
 fn original(signature: &Signature) -> Option<Signature> {
     let mut signature = signature.clone();
     if signature.receiver().is_some() || signature.variadic.is_some() {

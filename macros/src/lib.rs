@@ -1,16 +1,16 @@
-//! The attribute of container-test: its own crate because the compiler wants it so. Depend on
+//! The attribute of container-test, in its own crate because procedural macros need one. Depend on
 //! `container-test`, which re-exports it.
 //!
-//! Four phases: `parse` reads what is written, `check` finds out what it means and what is
-//! wrong with it, `expand` writes the test; this file is the glue. `fallback` is what remains
-//! of a test with mistakes.
+//! Four phases: `parse` reads what is written, `check` finds its meaning and its mistakes,
+//! `expand` writes the test, and this file connects them. `fallback` writes the test that has
+//! mistakes.
 
 use proc_macro::TokenStream;
 
 mod check;
 mod expand;
 mod fallback;
-mod feature;
+mod gate;
 mod parse;
 mod site;
 #[cfg(test)]
@@ -23,10 +23,10 @@ use site::Site;
 ///
 /// The services are ready when the body starts: servers run, the test has a database and a keyspace
 /// of its own, migrations and seeds are applied, and the arguments are made from them, each by its
-/// type. However the test ends, nothing of it is left behind.
+/// type. Nothing of it remains when the test ends, even if its process is killed.
 ///
 /// ```ignore
-/// #[container_test(postgres, redis, migrations = "migrations", seeds("users", insert_session))]
+/// #[container_test(postgres, redis, seeds("users", insert_session), timeout = "30s")]
 /// async fn signs_up(pool: PgPool, mut redis: ConnectionManager) -> anyhow::Result<()> {
 ///     let users: i64 = sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(&pool).await?;
 ///     assert_eq!(users, 1);
@@ -52,45 +52,98 @@ use site::Site;
 ///
 /// # Services
 ///
-/// Each is a word, alone or with options in parentheses. A test that declares none just gets its
-/// runtime, its timeout and its context.
+/// A service is a word or the path of a type, alone or with options in parentheses. A test without
+/// services gets its runtime, its timeout and its context.
 ///
-/// | service | gives the test |
+/// | service | what the test gets |
 /// |---|---|
 /// | `postgres` | a PostgreSQL database |
 /// | `redis` | a Redis keyspace |
+/// | `container(image)` | a container of any image |
+/// | `my_crate::Nats`, `Nats` | what the type provides, by its implementation of `Service` |
+///
+/// ## `postgres` and `redis`
 ///
 /// | option | of | default | |
 /// |---|---|---|---|
 /// | `image = "postgres:17-alpine"` | both | a current one | Image that a container is made from. |
-/// | `database = "app"` | `postgres` | the crate's name | What the database's name begins with; on a server of one's own, its name. At most 63 bytes. |
-/// | `user = "app"` | `postgres` | `"postgres"` | Role that the test connects as. At most 63 bytes. |
+/// | `database = "app"` | `postgres` | the crate's name | What the database's name begins with; with `isolation = "server"`, its name. At most 63 bytes. |
+/// | `user = "app"` | `postgres` | `"postgres"`, a superuser | Role that the test connects as: an ordinary role that owns the database and what its migrations make. Its databases are not recycled. At most 63 bytes. |
 /// | `isolation = "server"` | both | `"database"` | `"database"`: a database or keyspace on a server that tests share. `"server"`: a server that no other test uses. |
 /// | `startup_timeout = "90s"` | both | `"60s"` | Longest time that the server may take to answer. |
 /// | `args = ["-c", "work_mem=64MB"]` | both | none | Further arguments of the server program. |
 /// | `env = ["TZ=UTC"]` | both | none | Further environment variables of the server, each `NAME=value`. |
-/// | `recycle = false` | `postgres` | `true` | Whether a database that is proven to be as new may serve another test. |
+/// | `recycle = false` | `postgres` | `true` | Whether another test may reuse the database once it is reset and equals its template. |
+/// | `max_connections = 10` | `postgres` | 5 | Most connections that the test's pool opens. |
+/// | `extensions = ["citext"]` | `postgres` | none | Extensions that the administrator creates before the migrations run: most of them take a superuser. |
+/// | `template_seeds = false` | `postgres` | by what they read | Whether SQL seeds are applied once, in the template, rather than for each test. By default they are, up to the first that reads the clock or draws random numbers. |
+/// | `migrations = "migrations"` | `postgres` | see [`migrations`](#migrations) | Where the schema comes from. |
+/// | `seeds("users")` | both | none | Data of this service; see [`seeds`](#seeds). |
 ///
 /// `image`, `database`, `user` and the elements of `args` may also be constants
 /// (`image = TIMESCALE`) or macros (`concat!(…)`). Tests with different images, arguments or
 /// environments use different servers.
 ///
+/// ## `container(image)`
+///
+/// The parentheses hold a Rust expression for the image, and options after it:
+/// `container(GenericImage::new("mailhog/mailhog", "v1.0.1").with_exposed_port(1025.tcp()))`. It is
+/// an image of testcontainers, or a request that was made from one, with environment, command, mounts
+/// and files. The argument `Container` is a handle to it: ports, log, programs to run in it.
+///
+/// | option | default | |
+/// |---|---|---|
+/// | `shared = true` | `false` | Whether tests with an equal request share the container, those of other processes as well. |
+/// | `startup_timeout = "90s"` | the request's, else `"60s"` | Longest time until the container is ready, as its image says. |
+/// | `seeds(insert_mail)` | none | Functions that fill the container. |
+///
+/// ## Any other service
+///
+/// A type that implements `Service` is declared by its path. A path of one word begins with an
+/// upper-case letter, so that misspelt options are not read as types. The options are the fields of
+/// the type: `Nats(jetstream = true)` sets the field `jetstream` to the expression, over the default
+/// value of the type. A wrong name or a wrong type is the compiler's error on that option.
+/// `seeds(…)` may stand between the options; a seed file is given by its whole name.
+///
+/// ## Names
+///
+/// A service may have a name, so that a test can have several of a kind:
+///
+/// ```ignore
+/// #[container_test(
+///     orders = postgres(migrations = "orders/migrations", seeds("orders")),
+///     billing = postgres(migrations = "billing/migrations"),
+///     events = my_crate::Nats,
+/// )]
+/// async fn bills_an_order(
+///     #[from(orders)] orders: PgPool,
+///     #[from(billing)] billing: PgPool,
+///     events: NatsClient,
+/// ) { /* … */ }
+/// ```
+///
+/// Without a name, a service goes by its word, or by its type in snake case (`MailHog` is
+/// `mail_hog`). `#[from(name)]` before an argument chooses the service that the argument is made
+/// from. It is required where several services fit: an argument without it is a compile error that
+/// lists their names. Two paths are the same kind if they are spelt the same.
+///
 /// # Options of the test
 ///
 /// ## `migrations`
 ///
-/// Where the schema comes from. It needs `postgres`.
+/// Where the schema comes from. It stands inside of `postgres(…)`, or beside it if there is only
+/// one.
 ///
-/// - Nothing said: the directory `migrations` beside `Cargo.toml`, if there is one.
+/// - Default: the directory `migrations` beside `Cargo.toml`, if there is one.
 /// - `migrations = "db/migrations"`: a directory of SQL files as `sqlx` names them, relative to the
-///   crate. That it exists is checked when compiling; what is in it is read when running.
-/// - `migrations = ["CREATE TABLE …", include_str!("views.sql"), SCHEMA]`: SQL scripts, each with as
-///   many statements as it likes: text, or constant expressions.
+///   crate. That it exists is checked at compile time; its files are read when the test runs.
+/// - `migrations = ["CREATE TABLE …", include_str!("views.sql"), SCHEMA]`: SQL scripts of any number
+///   of statements each: text, or constant expressions.
 /// - `migrations = false`: none.
 ///
 /// ## `seeds`
 ///
-/// Data to begin with: files and functions, applied in the order written. Default: none.
+/// Initial data: files and functions. Default: none.
 ///
 /// - `seeds("users")`: the file `users.sql` or `users.redis` in the directory `fixtures` beside the
 ///   source file, or else beside `Cargo.toml`. If both exist, write the extension.
@@ -99,7 +152,11 @@ use site::Site;
 ///   and return `()` or a `Result<(), E>`.
 ///
 /// `.sql` files need `postgres`; `.redis` files, one command a line as in `redis-cli`, need `redis`.
-/// A missing file is a compile error that lists the places looked at.
+/// A missing file is a compile error that lists the candidates.
+///
+/// `seeds` stands beside the services or inside of one. With several services of a kind, its files
+/// must be inside; the arguments of a function inside are made from that service. Seeds inside of
+/// services are applied first, in the order of the services, then those beside them.
 ///
 /// ## `timeout`
 ///
@@ -112,15 +169,35 @@ use site::Site;
 /// default, or `flavor = "multi_thread"`, with `worker_threads = 2` for a number of threads other
 /// than one per core.
 ///
-/// # The feature `integration`
+/// ## `crate`
 ///
-/// If the crate's `Cargo.toml` declares a feature `integration`, its tests are ignored, with a reason,
-/// unless that feature is on. They are compiled all the same, so that they cannot rot. A test that
-/// has an `#[ignore]` of its own keeps it. A crate that declares no such feature just runs its tests.
+/// `crate = my_crate::container_test`: the path of `container_test`, where a test can name it only
+/// through another crate. Default: `::container_test`.
 ///
-/// # What it stands for
+/// A crate that has renamed the dependency, as in `ct = { package = "container-test", … }`, writes
+/// `crate = ct`. Without that, the compiler says that it could not find `container_test`. Instead of
+/// every test, the root of a test file can name it once: `extern crate ct as container_test;`.
 ///
-/// The attribute writes the declaration down and makes one call. The test above is, by hand:
+/// # Tests that need a feature
+///
+/// A crate can require a feature for its tests, by an entry of its `Cargo.toml`:
+///
+/// ```toml
+/// [features]
+/// integration = []
+///
+/// [package.metadata.container-test]
+/// gate = "integration"
+/// ```
+///
+/// Its annotated tests are then ignored, with a reason, unless the feature is on. They are compiled
+/// in any case. A test with an `#[ignore]` of its own keeps its reason. A `gate` that names no
+/// feature is a compile error. Without the entry, tests are not ignored. Cargo does not recompile the
+/// tests if this entry alone is edited.
+///
+/// # Expansion
+///
+/// The attribute turns the declaration into one chain of calls. The first test above is, by hand:
 ///
 /// ```ignore
 /// #[test]
@@ -128,37 +205,45 @@ use site::Site;
 ///     async fn signs_up(pool: PgPool, mut redis: ConnectionManager) -> anyhow::Result<()> { /* … */ }
 ///
 ///     struct Declared;
-///     impl Declares<Postgres> for Declared {}
-///     impl Declares<Redis> for Declared {}
+///     impl Declares<Postgres> for Declared {
+///         const NAME: &'static str = "postgres";
+///     }
+///     impl Declares<Redis> for Declared {
+///         const NAME: &'static str = "redis";
+///     }
 ///
-///     run(
-///         Test {
-///             postgres: Some(PostgresOptions::DEFAULT),
-///             redis: Some(RedisOptions::DEFAULT),
-///             migrations: Migrations::Directory("migrations"),
-///             ..Test::new(concat!(module_path!(), "::signs_up"), env!("CARGO_MANIFEST_DIR"))
-///         },
-///         vec![Seed::file("tests/fixtures/users.sql"), Seed::function("insert_session", insert_session)],
-///         async |cx: TestContext<Declared>| {
+///     Test::<Declared>::new(concat!(module_path!(), "::signs_up"), env!("CARGO_MANIFEST_DIR"))
+///         .service::<Postgres>("postgres", |_| {})
+///         .service::<Redis>("redis", |_| {})
+///         .seed_file("postgres", "tests/fixtures/users.sql")
+///         .seed_function::<Declared, _, _>("insert_session", insert_session)
+///         .timeout(Duration::from_secs(30))
+///         .run(async |cx: TestContext<Declared>| {
 ///             let pool: PgPool = inject(&cx).await?;
 ///             let redis: ConnectionManager = inject(&cx).await?;
 ///             Ok(signs_up(pool, redis).await)
-///         },
-///     )
+///         })
 /// }
 /// ```
 ///
-/// A test with `#[should_panic]` has no return type, since the test harness wants it so.
+/// Options set fields, as in `|service| { service.image = Some(text("postgres:18-alpine")); }`. An
+/// argument with `#[from(orders)]` is made by `inject_from::<FromOrders, _, _>(&cx)`, whose marker
+/// declares `orders` as the only service of its kind. A test with `#[should_panic]` has no return
+/// type, because the test harness requires that.
 ///
 /// # Errors
 ///
 /// Every mistake is an error on the word at fault that says what to write instead; all are reported
-/// at once, beside those of the body.
+/// at once, together with those of the body.
 #[proc_macro_attribute]
 pub fn container_test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let site = Site::of_this_call();
     transform(arguments.into(), &item.into(), &site).into()
 }
+
+/// What an entry of the attribute is.
+const ENTRY: &str =
+    "a service or an option, as in `#[container_test(postgres, timeout = \"30s\")]`";
 
 /// The whole attribute, on tokens that need no compiler.
 fn transform(
@@ -167,7 +252,7 @@ fn transform(
     site: &Site,
 ) -> proc_macro2::TokenStream {
     let mut errors = Errors::default();
-    let entries = parse::entries(arguments, &mut errors);
+    let entries = parse::entries(arguments, ENTRY, &mut errors);
     let function = match parse::function(item.clone()) {
         Ok(function) => function,
         Err(error) => {

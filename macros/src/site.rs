@@ -1,22 +1,22 @@
-//! Where the attribute was written: the directories that its paths are relative to.
+//! Where the attribute was written: the crate, and the directories that paths are relative to.
 
 use std::path::{Path, PathBuf};
 
-use crate::feature;
+use crate::gate;
 
 /// Where the attribute was written.
 #[derive(Debug)]
 pub(crate) struct Site {
     /// Directory of the crate's `Cargo.toml`.
     pub(crate) manifest_dir: PathBuf,
-    /// Directory of the source file; editors do not tell it.
+    /// Directory of the source file; unknown in editors.
     pub(crate) source_dir: Option<PathBuf>,
-    /// Whether the crate declares the feature that integration tests hide behind.
-    pub(crate) gated: bool,
+    /// The feature that the crate's tests need, or what is wrong with the entry that names it.
+    pub(crate) gate: Result<Option<String>, String>,
 }
 
 impl Site {
-    /// The place of the attribute that is being expanded.
+    /// Returns the site of the attribute that is being expanded.
     pub(crate) fn of_this_call() -> Self {
         let manifest_dir =
             std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(PathBuf::new, PathBuf::from);
@@ -27,13 +27,13 @@ impl Site {
             .and_then(|file| file.parent().map(Path::to_path_buf));
         let manifest = std::fs::read_to_string(manifest_dir.join("Cargo.toml")).unwrap_or_default();
         Self {
-            gated: feature::declared(&manifest),
+            gate: gate::read(&manifest),
             manifest_dir,
             source_dir,
         }
     }
 
-    /// `path` as messages and expansions write it: relative to the crate where it lies inside.
+    /// Returns `path` as messages and expansions write it: relative to the crate if it is inside.
     pub(crate) fn display(&self, path: &Path) -> String {
         let Ok(inside) = path.strip_prefix(&self.manifest_dir) else {
             return path.display().to_string();

@@ -1,5 +1,7 @@
 //! Whole expansions, as reviewed snapshots.
 
+mod mistakes;
+
 use insta::assert_snapshot;
 
 use crate::site::Site;
@@ -11,11 +13,11 @@ fn site() -> Site {
     Site {
         source_dir: Some(manifest_dir.join("src")),
         manifest_dir,
-        gated: false,
+        gate: Ok(None),
     }
 }
 
-/// What becomes of `#[container_test(arguments)] item`.
+/// Returns the expansion of `#[container_test(arguments)] item`.
 fn expansion(arguments: &str, item: &str) -> String {
     expansion_at(&site(), arguments, item)
 }
@@ -43,7 +45,7 @@ fn injects_the_arguments_in_order_and_keeps_the_function() {
 }
 
 #[test]
-fn writes_out_every_option_that_is_given() {
+fn sets_every_option_that_is_given() {
     let arguments = r#"
         postgres(
             image = "timescale/timescaledb:latest-pg17",
@@ -52,8 +54,11 @@ fn writes_out_every_option_that_is_given() {
             isolation = "server",
             startup_timeout = "90s",
             args = ["-c", "work_mem=64MB"],
-            env = ["TZ=UTC", "POSTGRES_INITDB_ARGS=--locale=C"],
+            env = ["TZ=UTC", "LANG=C.UTF-8"],
             recycle = false,
+            max_connections = 10,
+            extensions = ["citext"],
+            template_seeds = false,
         ),
         redis(image = concat!("redis", ":8"), isolation = "database"),
         migrations = "migrations",
@@ -76,13 +81,13 @@ fn makes_inline_migrations_a_constant() {
 fn switches_migrations_off() {
     let expansion = expansion("postgres, migrations = false", "async fn bare() {}");
     assert!(
-        expansion.contains("migrations: ::container_test::__private::Migrations::Disabled,"),
+        expansion.contains("__service.migrations = ::container_test::Migrations::Disabled;"),
         "{expansion}"
     );
 }
 
 #[test]
-fn returns_nothing_where_the_test_should_panic() {
+fn returns_nothing_if_the_test_should_panic() {
     assert_snapshot!(expansion(
         "postgres",
         "#[should_panic = \"no\"] async fn panics() { panic!(\"no\") }"
@@ -90,12 +95,105 @@ fn returns_nothing_where_the_test_should_panic() {
 }
 
 #[test]
-fn is_ignored_unless_the_feature_is_on_where_the_crate_declares_it() {
-    let gated = Site {
-        gated: true,
+fn lets_an_argument_name_its_service() {
+    let arguments = r#"
+        orders = postgres(migrations = "migrations", seeds("users", insert_order)),
+        billing = postgres(database = "billing", migrations = false),
+        cache = redis,
+        seeds("sessions", insert_session),
+    "#;
+    let item = "
+        async fn named(
+            #[from(orders)] pool: PgPool,
+            #[from(billing)] #[allow(unused_mut)] mut other: PgPool,
+            redis: ConnectionManager,
+        ) {}
+    ";
+    assert_snapshot!(expansion(arguments, item));
+}
+
+#[test]
+fn declares_an_unnamed_service_by_its_word() {
+    assert_snapshot!(expansion(
+        "postgres, billing = postgres",
+        "async fn unnamed(#[from(postgres)] pool: PgPool) {}"
+    ));
+}
+
+#[test]
+fn sets_the_fields_of_any_type() {
+    let arguments = r#"
+        postgres,
+        my_crate::Nats(jetstream = true, subjects = vec!["a"], seeds("users.sql", publish)),
+        MailHog,
+        queue = ::queues::Queue<u8>(size = SIZE),
+    "#;
+    assert_snapshot!(expansion(arguments, "async fn custom(nats: Client) {}"));
+}
+
+#[test]
+fn lists_the_services_of_a_type_that_fit_an_argument() {
+    assert_snapshot!(expansion(
+        "one = a::Mail, two = a::Mail, three = a::Mail, four = b::Mail, five = b::Mail, redis",
+        "async fn mail(#[from(one)] mail: Client) {}"
+    ));
+}
+
+#[test]
+fn takes_an_expression_for_the_image_of_a_container() {
+    let arguments = r#"
+        container(
+            GenericImage::new("mailhog/mailhog", "v1").with_exposed_port(1025.tcp()),
+            shared = true,
+            startup_timeout = "90s",
+            seeds(insert_mail),
+        ),
+        proxy = container(envoy()),
+    "#;
+    assert_snapshot!(expansion(arguments, "async fn containers() {}"));
+}
+
+#[test]
+fn replaces_the_path_of_the_runtime() {
+    let arguments = r#"
+        crate = my_crate::services,
+        orders = postgres(
+            image = IMAGE,
+            isolation = "server",
+            args = ["-c", "work_mem=64MB"],
+            migrations = ["SELECT 1"],
+        ),
+        billing = postgres(migrations = "migrations"),
+        seeds(insert_order),
+        flavor = "current_thread",
+    "#;
+    let expansion = expansion(
+        arguments,
+        "async fn moved(cx: TestContext, #[from(orders)] pool: PgPool) {}",
+    );
+    assert!(!expansion.contains("container_test"), "{expansion}");
+    assert_snapshot!(expansion);
+}
+
+#[test]
+fn takes_an_absolute_path_of_the_runtime() {
+    let expansion = expansion("crate = ::services, redis", "async fn moved() {}");
+    assert!(
+        expansion.contains("impl ::services::Declares<::services::Redis> for __Declared"),
+        "{expansion}"
+    );
+}
+
+fn gated() -> Site {
+    Site {
+        gate: Ok(Some("integration".to_owned())),
         ..site()
-    };
-    let expansion = expansion_at(&gated, "redis", "async fn gated() {}");
+    }
+}
+
+#[test]
+fn is_ignored_unless_the_feature_of_the_gate_is_on() {
+    let expansion = expansion_at(&gated(), "redis", "async fn gated() {}");
     let attribute =
         "#[cfg_attr(not(feature = \"integration\"), ignore = \"needs `--features integration`\")]";
     assert!(expansion.contains(attribute), "{expansion}");
@@ -103,15 +201,8 @@ fn is_ignored_unless_the_feature_is_on_where_the_crate_declares_it() {
 
 #[test]
 fn keeps_the_users_own_reason_for_ignoring_a_test() {
-    let gated = Site {
-        gated: true,
-        ..site()
-    };
-    let expansion = expansion_at(
-        &gated,
-        "redis",
-        "#[ignore = \"slow\"] async fn ignored() {}",
-    );
+    let item = "#[ignore = \"slow\"] async fn ignored() {}";
+    let expansion = expansion_at(&gated(), "redis", item);
     assert!(!expansion.contains("integration"), "{expansion}");
 }
 
@@ -123,14 +214,26 @@ fn reports_a_test_under_its_name_without_the_raw_prefix() {
 }
 
 #[test]
-fn leaves_a_test_behind_where_the_attribute_is_wrong() {
+fn still_makes_a_test_if_the_attribute_is_wrong() {
     let item =
         "#[ignore] #[tokio::test] pub unsafe fn wrong<T>(pool: PgPool) -> T { pool.close().await }";
     assert_snapshot!(expansion("postgress, timeout = 3", item));
 }
 
 #[test]
-fn leaves_a_method_without_what_only_a_test_can_have() {
+fn takes_the_source_of_an_argument_off_a_test_with_mistakes() {
+    let expansion = expansion(
+        "postgress",
+        "async fn wrong(#[from(orders)] pool: PgPool) {}",
+    );
+    assert!(
+        expansion.contains("async fn wrong(pool: PgPool)"),
+        "{expansion}"
+    );
+}
+
+#[test]
+fn makes_a_plain_function_of_a_method() {
     assert_snapshot!(expansion(
         "",
         "#[ignore] async fn method(&self) { self.go() }"
@@ -138,7 +241,7 @@ fn leaves_a_method_without_what_only_a_test_can_have() {
 }
 
 #[test]
-fn leaves_an_item_that_is_no_function_alone() {
+fn does_not_change_an_item_that_is_no_function() {
     assert_snapshot!(expansion(
         "",
         "/// Documented.\npub struct Thing { field: u8 }"

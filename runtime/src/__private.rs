@@ -1,6 +1,11 @@
 //! What expansions of the attribute name; not for use by hand, may change in any release.
 
-pub use crate::declaration::{Flavor, Isolation, Migrations, PostgresOptions, RedisOptions, Test};
-pub use crate::inject::inject;
-pub use crate::run::run;
-pub use crate::seeds::Seed;
+pub use crate::inject::{inject, inject_from};
+pub use crate::postgres::inline;
+pub use crate::run::{Flavor, Test};
+
+/// Makes a text of an option.
+#[must_use]
+pub fn text(text: &'static str) -> String {
+    text.to_owned()
+}

@@ -1,144 +1,215 @@
-//! What the environment says; the only file that reads environment variables.
+//! What the environment says, read once: the only file that looks at it.
 
+use std::collections::BTreeMap;
 use std::env;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::{Error, Result};
 
-/// A variable that is set and not empty.
-fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.trim().is_empty())
+/// What the environment says.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// Variables that are set and not empty, as far as this crate reads them.
+    variables: BTreeMap<String, String>,
+    /// The directories in `PATH`.
+    pub(crate) search_path: Vec<PathBuf>,
+    /// The system's directory for temporary files.
+    pub(crate) temporary: PathBuf,
+    /// Whether this process runs in a container.
+    pub(crate) in_container: bool,
+    /// The machine's name, or that of the container that this process runs in.
+    pub(crate) hostname: String,
 }
 
-/// The directory of the crate under test: where Cargo says it is now, so that relocated test
-/// archives find their files, else where it was compiled.
-pub(crate) fn crate_directory(compiled: &str) -> PathBuf {
-    variable("CARGO_MANIFEST_DIR").map_or_else(|| compiled.into(), PathBuf::from)
-}
+/// Variables of others that are read beside those that begin with `CONTAINER_TEST_`.
+const OTHERS: [&str; 10] = [
+    "CARGO_MANIFEST_DIR",
+    "DOCKER_HOST",
+    "HOME",
+    "LOGNAME",
+    "NEXTEST",
+    "TESTCONTAINERS_HOST_OVERRIDE",
+    "TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX",
+    "USER",
+    "USERNAME",
+    "XDG_CACHE_HOME",
+];
 
-/// `TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX`: put before the names of images from Docker Hub.
-pub(crate) fn image_prefix() -> Option<String> {
-    variable("TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX")
-}
+impl Config {
+    /// Reads the environment.
+    pub(crate) fn from_environment() -> Self {
+        let variables = env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, value)| {
+                let ours = name.starts_with("CONTAINER_TEST_") || OTHERS.contains(&name.as_str());
+                ours && !value.trim().is_empty()
+            })
+            .collect();
+        Self {
+            variables,
+            search_path: env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect(),
+            temporary: env::temp_dir(),
+            in_container: ["/.dockerenv", "/run/.containerenv"]
+                .iter()
+                .any(|mark| Path::new(mark).exists()),
+            hostname: fs::read_to_string("/etc/hostname")
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
+        }
+    }
 
-/// `CONTAINER_TEST_IDLE`: how long a server stays when nobody is connected; 10 s by default.
-pub(crate) fn idle() -> Result<Duration> {
-    let Some(text) = variable("CONTAINER_TEST_IDLE") else {
-        return Ok(Duration::from_secs(10));
-    };
-    let (number, scale) = match text.trim().strip_suffix('m') {
-        Some(minutes) => (minutes, 60),
-        None => (text.trim().trim_end_matches('s'), 1),
-    };
-    match number.parse::<u32>() {
-        Ok(number @ 1..) => Ok(Duration::from_secs(u64::from(number) * scale)),
-        _ => Err(Error::new("read CONTAINER_TEST_IDLE")
-            .because(format!("`{text}` is not a time"))
-            .with_help("write whole seconds or minutes, such as `30s` or `10m`")),
+    /// Returns this machine's environment with these variables only.
+    #[cfg(test)]
+    pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
+        let variables = variables
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        Self {
+            variables,
+            ..Self::from_environment()
+        }
+    }
+
+    /// Returns a variable that is set and not empty.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.variable(name).map(PathBuf::from)
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.variable(name)
+            .is_some_and(|value| value != "0" && value != "false")
+    }
+
+    /// Returns the directory of the crate under test: where Cargo says it is now, so that test
+    /// archives that were moved find their files, else where it was compiled.
+    pub(crate) fn crate_directory(&self, compiled: &str) -> PathBuf {
+        self.path("CARGO_MANIFEST_DIR")
+            .unwrap_or_else(|| compiled.into())
+    }
+
+    /// `TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX`: put before the names of images from Docker Hub.
+    pub(crate) fn image_prefix(&self) -> Option<&str> {
+        self.variable("TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX")
+    }
+
+    /// `CONTAINER_TEST_IDLE`: how long a server stays without a connection; 10 s by default.
+    pub(crate) fn idle(&self) -> Result<Duration> {
+        let Some(text) = self.variable("CONTAINER_TEST_IDLE") else {
+            return Ok(Duration::from_secs(10));
+        };
+        let (number, scale) = match text.trim().strip_suffix('m') {
+            Some(minutes) => (minutes, 60),
+            None => (text.trim().trim_end_matches('s'), 1),
+        };
+        match number.parse::<u32>() {
+            Ok(number @ 1..) => Ok(Duration::from_secs(u64::from(number) * scale)),
+            _ => Err(Error::new("read CONTAINER_TEST_IDLE")
+                .because(format!("`{text}` is not a time"))
+                .with_help("write whole seconds or minutes, such as `30s` or `10m`")),
+        }
+    }
+
+    /// `CONTAINER_TEST_KEEP`: whether what a failed test had is retained.
+    pub(crate) fn retain_failed(&self) -> bool {
+        self.flag("CONTAINER_TEST_KEEP")
+    }
+
+    /// The host that the engine's published ports are reached at, if the environment names it:
+    /// `TESTCONTAINERS_HOST_OVERRIDE`, or the host in `DOCKER_HOST`. An IPv6 address comes without
+    /// its brackets.
+    pub(crate) fn engine_host(&self) -> Option<String> {
+        match self.variable("TESTCONTAINERS_HOST_OVERRIDE") {
+            Some(host) => Some(host.trim().trim_matches(['[', ']']).to_owned()),
+            None => host_of(self.docker_host()?),
+        }
+    }
+
+    /// `DOCKER_HOST`, for messages.
+    pub(crate) fn docker_host(&self) -> Option<&str> {
+        self.variable("DOCKER_HOST")
+    }
+
+    /// `CONTAINER_TEST_PROVIDER`: the provider of all services, instead of the first usable one.
+    pub(crate) fn provider(&self) -> Option<&str> {
+        self.variable("CONTAINER_TEST_PROVIDER")
+    }
+
+    /// `NEXTEST`: whether this process runs one test only, as those of nextest do.
+    pub(crate) fn one_test_per_process(&self) -> bool {
+        self.flag("NEXTEST")
+    }
+
+    /// `CONTAINER_TEST_VERBOSE`: whether to say what each service runs on.
+    pub(crate) fn verbose(&self) -> bool {
+        self.flag("CONTAINER_TEST_VERBOSE")
+    }
+
+    /// The home directory.
+    pub(crate) fn home(&self) -> Option<PathBuf> {
+        self.path("HOME")
+    }
+
+    /// `CONTAINER_TEST_DATA_DIR`: where local servers have their data while they run.
+    pub(crate) fn data_directory(&self) -> Option<PathBuf> {
+        self.path("CONTAINER_TEST_DATA_DIR")
+    }
+
+    /// `CONTAINER_TEST_CACHE_DIR`: where prepared data directories and locks are; by default
+    /// `container-test` in the user's cache directory.
+    pub(crate) fn cache_directory(&self) -> Option<PathBuf> {
+        let usual = || {
+            let cache = self
+                .path("XDG_CACHE_HOME")
+                .or_else(|| Some(self.home()?.join(".cache")))?;
+            Some(cache.join("container-test"))
+        };
+        self.path("CONTAINER_TEST_CACHE_DIR").or_else(usual)
+    }
+
+    /// `USER`, `USERNAME` or `LOGNAME`: the name of the user, if the environment has it.
+    pub(crate) fn user(&self) -> Option<&str> {
+        ["USER", "USERNAME", "LOGNAME"]
+            .iter()
+            .find_map(|name| self.variable(name))
     }
 }
 
-/// `CONTAINER_TEST_KEEP`: whether the database of a failed test is kept.
-pub(crate) fn keep_failed() -> bool {
-    flag("CONTAINER_TEST_KEEP")
+/// Returns the variable that names a server of a service by its URL.
+pub(crate) fn url_variable(service: &str) -> String {
+    service_variable(service, "URL")
 }
 
-/// The host that the engine's published ports are reached at, if the environment names it:
-/// `TESTCONTAINERS_HOST_OVERRIDE`, or the host in `DOCKER_HOST`.
-pub(crate) fn engine_host() -> Option<String> {
-    variable("TESTCONTAINERS_HOST_OVERRIDE").or_else(|| host_of(&variable("DOCKER_HOST")?))
+/// Returns the variable that names the directory of a service's programs.
+pub(crate) fn programs_variable(service: &str) -> String {
+    service_variable(service, "BIN")
 }
 
-/// Whether this process runs in a container.
-pub(crate) fn in_container() -> bool {
-    ["/.dockerenv", "/run/.containerenv"]
-        .iter()
-        .any(|mark| std::path::Path::new(mark).exists())
+/// Returns the name of a variable about a service. A shell knows no variables with dashes.
+pub(crate) fn service_variable(service: &str, name: &str) -> String {
+    let service = service.to_uppercase().replace('-', "_");
+    format!("CONTAINER_TEST_{service}_{name}")
 }
 
-/// `CONTAINER_TEST_PROVIDER`: the provider of all services, instead of the first that is there.
-pub(crate) fn provider() -> Option<String> {
-    variable("CONTAINER_TEST_PROVIDER")
-}
-
-/// `CONTAINER_TEST_POSTGRES_URL`, `CONTAINER_TEST_REDIS_URL`: a server that runs already.
-pub(crate) fn server_url(name: &str) -> Option<String> {
-    variable(name)
-}
-
-/// `NEXTEST`: whether this process runs but one test, as nextest's do.
-pub(crate) fn one_test_per_process() -> bool {
-    flag("NEXTEST")
-}
-
-/// `CONTAINER_TEST_VERBOSE`: whether to say what each service runs on.
-pub(crate) fn verbose() -> bool {
-    flag("CONTAINER_TEST_VERBOSE")
-}
-
-/// `CONTAINER_TEST_POSTGRES_BIN`, `CONTAINER_TEST_REDIS_BIN`: the directory of a server's programs.
-pub(crate) fn program_directory(name: &str) -> Option<PathBuf> {
-    variable(name).map(PathBuf::from)
-}
-
-/// The directories in `PATH`.
-pub(crate) fn search_path() -> Vec<PathBuf> {
-    env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect()
-}
-
-/// The home directory.
-pub(crate) fn home() -> Option<PathBuf> {
-    variable("HOME").map(PathBuf::from)
-}
-
-/// `CONTAINER_TEST_DATA_DIR`: where local servers keep their data while they run.
-pub(crate) fn data_directory() -> Option<PathBuf> {
-    variable("CONTAINER_TEST_DATA_DIR").map(PathBuf::from)
-}
-
-/// `CONTAINER_TEST_CACHE_DIR`: where prepared data directories and locks are kept; by default
-/// `container-test` in the user's cache directory.
-pub(crate) fn cache_directory() -> Option<PathBuf> {
-    let usual = || {
-        let cache = variable("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .or_else(|| Some(home()?.join(".cache")))?;
-        Some(cache.join("container-test"))
-    };
-    variable("CONTAINER_TEST_CACHE_DIR")
-        .map(PathBuf::from)
-        .or_else(usual)
-}
-
-fn flag(name: &str) -> bool {
-    variable(name).is_some_and(|value| value != "0" && value != "false")
-}
-
-/// What `DOCKER_HOST` says, for messages.
-pub(crate) fn docker_host() -> Option<String> {
-    variable("DOCKER_HOST")
-}
-
-/// The host of a `tcp://`, `http://` or `https://` URL.
+/// Returns the host of a `tcp://`, `http://` or `https://` URL, without the brackets of an IPv6
+/// address.
 fn host_of(url: &str) -> Option<String> {
     let rest = ["tcp://", "http://", "https://"]
         .iter()
         .find_map(|scheme| url.strip_prefix(scheme))?;
     let authority = rest.split('/').next()?;
     let host = match authority.strip_prefix('[') {
-        Some(v6) => format!("[{}]", v6.split(']').next()?),
-        None => authority.split(':').next()?.to_owned(),
+        Some(address) => address.split(']').next()?,
+        None => authority.split(':').next()?,
     };
-    (!host.is_empty()).then_some(host)
-}
-
-/// Who we are, so that two users of one engine do not share servers.
-pub(crate) fn user() -> String {
-    variable("USER")
-        .or_else(|| variable("USERNAME"))
-        .or_else(|| variable("LOGNAME"))
-        .unwrap_or_default()
+    (!host.is_empty()).then(|| host.to_owned())
 }
 
 #[cfg(test)]
@@ -146,16 +217,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn host_of_an_engine_url_is_found() {
+    fn the_host_of_an_engine_url_is_found() {
         assert_eq!(host_of("tcp://10.0.0.7:2375").as_deref(), Some("10.0.0.7"));
-        assert_eq!(
-            host_of("tcp://[fe80::1]:2375").as_deref(),
-            Some("[fe80::1]")
-        );
+        assert_eq!(host_of("tcp://[fe80::1]:2375").as_deref(), Some("fe80::1"));
         assert_eq!(
             host_of("https://engine.example/").as_deref(),
             Some("engine.example")
         );
         assert_eq!(host_of("unix:///var/run/docker.sock"), None);
+    }
+
+    #[test]
+    fn variables_of_services_can_be_set_in_a_shell() {
+        assert_eq!(url_variable("mail-hog"), "CONTAINER_TEST_MAIL_HOG_URL");
+        assert_eq!(programs_variable("nats"), "CONTAINER_TEST_NATS_BIN");
+    }
+
+    #[test]
+    fn an_engine_host_that_is_an_ipv6_address_loses_its_brackets() {
+        let config = Config::with(&[("TESTCONTAINERS_HOST_OVERRIDE", "[fe80::1]")]);
+        assert_eq!(config.engine_host().as_deref(), Some("fe80::1"));
     }
 }

@@ -1,30 +1,34 @@
-//! A test's context: what was claimed for it.
+//! A test's context: what it has of each declared service.
 
+use std::any::Any;
+use std::error::Error as StdError;
+use std::future::Future;
 use std::marker::PhantomData;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{PgConnection, PgPool};
-use tokio::sync::OnceCell;
+use crate::Result;
+use crate::process::Process;
+use crate::service::{Endpoint, Returned, Service, Slot};
 
-use crate::provision::postgres::Finished;
-use crate::provision::{keyspace, postgres};
-use crate::{Error, FromContext, Result};
-
-/// What one test runs in: its name, its services.
+/// What one test runs in: its name, and its part of each declared service.
 ///
-/// Extractors get it (see [`FromContext`]), and a test can take it as an argument. `D` stands for
-/// the services that the test declares; as an argument, write it without.
+/// Extractors get it (see [`FromContext`](crate::FromContext)), and a test can take it as an argument. `D` stands for
+/// the services that the test declares; leave it out in an argument. Without it, the services are
+/// looked up when the test runs.
 ///
 /// # Examples
 ///
 /// ```
+/// use container_test::sqlx::PgPool;
 /// use container_test::{TestContext, container_test};
 ///
-/// #[container_test(redis)]
-/// async fn knows_its_name(cx: TestContext) {
-///     assert!(cx.name().ends_with("knows_its_name"));
+/// #[container_test(postgres, migrations = false)]
+/// async fn takes_what_it_needs_later(cx: TestContext) -> container_test::Result<()> {
+///     assert!(cx.name().ends_with("takes_what_it_needs_later"));
+///     let _pool: PgPool = cx.get().await?;
+///     Ok(())
 /// }
 /// ```
 pub struct TestContext<D = ()> {
@@ -33,86 +37,105 @@ pub struct TestContext<D = ()> {
 }
 
 struct Inner {
-    name: &'static str,
+    name: String,
     directory: PathBuf,
-    postgres: Option<TestDatabase>,
-    redis: Option<keyspace::Claim>,
+    process: Arc<Process>,
+    slots: Vec<Held>,
 }
 
-/// The test's database, and the pool that its arguments share.
-pub(crate) struct TestDatabase {
-    claim: postgres::Claim,
-    pool: OnceCell<PgPool>,
+/// A slot that a test has, under the name of its declaration.
+pub(crate) struct Held {
+    pub(crate) name: &'static str,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) slot: Arc<dyn AnySlot>,
+    pub(crate) describe_error: fn(&(dyn StdError + 'static)) -> Option<String>,
 }
 
-impl TestDatabase {
-    pub(crate) fn options(&self) -> PgConnectOptions {
-        self.claim.options()
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A slot of any service.
+pub(crate) trait AnySlot: Any + Send + Sync {
+    fn description(&self) -> String;
+    fn seeded(&self) -> usize;
+    fn apply_seed(self: Arc<Self>, path: PathBuf) -> BoxFuture<Result<()>>;
+    fn finish(&self) -> Pin<Box<dyn Future<Output = ()> + '_>>;
+    /// Returns nothing if the test has leaked what it was given: its claims end with the process.
+    fn release(self: Arc<Self>, returned: Returned) -> Option<BoxFuture<()>>;
+    fn address(&self) -> Option<String>;
+    fn log(self: Arc<Self>) -> BoxFuture<String>;
+}
+
+impl<S: Slot> AnySlot for S {
+    fn description(&self) -> String {
+        Slot::description(self)
     }
 
-    pub(crate) async fn connect(&self) -> Result<PgConnection> {
-        self.claim.connect().await
+    fn seeded(&self) -> usize {
+        Slot::seeded(self)
     }
 
-    pub(crate) async fn pool(&self) -> &PgPool {
-        self.pool.get_or_init(|| self.claim.pool()).await
+    fn apply_seed(self: Arc<Self>, path: PathBuf) -> BoxFuture<Result<()>> {
+        Box::pin(async move { Slot::apply_seed(&*self, &path).await })
+    }
+
+    fn finish(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(Slot::finish(self))
+    }
+
+    fn release(self: Arc<Self>, returned: Returned) -> Option<BoxFuture<()>> {
+        let slot = Arc::into_inner(self)?;
+        Some(Box::pin(Slot::release(slot, returned)))
+    }
+
+    fn address(&self) -> Option<String> {
+        Slot::address(self)
+    }
+
+    fn log(self: Arc<Self>) -> BoxFuture<String> {
+        Box::pin(async move { Slot::log(&*self).await })
     }
 }
 
 impl<D> TestContext<D> {
     pub(crate) fn new(
-        name: &'static str,
+        name: String,
         directory: PathBuf,
-        postgres: Option<postgres::Claim>,
-        redis: Option<keyspace::Claim>,
+        process: Arc<Process>,
+        slots: Vec<Held>,
     ) -> Self {
-        let postgres = postgres.map(|claim| TestDatabase {
-            claim,
-            pool: OnceCell::new(),
-        });
         Self {
             inner: Arc::new(Inner {
                 name,
                 directory,
-                postgres,
-                redis,
+                process,
+                slots,
             }),
             declared: PhantomData,
         }
     }
 
-    /// The test's name: module path and function, as the test harness prints it after the
+    /// Returns the test's name: module path and function, as the test harness prints it after the
     /// crate's name.
     #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.inner.name
+    pub fn name(&self) -> &str {
+        &self.inner.name
     }
 
-    /// A value of any injectable type, such as a type of your own may be made from.
-    ///
-    /// # Errors
-    ///
-    /// Whatever keeps the value from being made.
-    pub async fn get<T: FromContext<D>>(&self) -> Result<T> {
-        T::from_context(self).await
-    }
-
-    pub(crate) fn directory(&self) -> &PathBuf {
+    /// Returns the directory of the test's `Cargo.toml`.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
         &self.inner.directory
     }
 
-    pub(crate) fn postgres(&self) -> Result<&TestDatabase> {
-        self.inner
-            .postgres
-            .as_ref()
-            .ok_or_else(|| undeclared("postgres"))
+    pub(crate) fn process(&self) -> &Arc<Process> {
+        &self.inner.process
     }
 
-    pub(crate) fn redis(&self) -> Result<&keyspace::Claim> {
-        self.inner.redis.as_ref().ok_or_else(|| undeclared("redis"))
+    pub(crate) fn slots(&self) -> &[Held] {
+        &self.inner.slots
     }
 
-    /// The same context, whatever it declares.
+    /// Returns the same context for other declarations.
     pub(crate) fn share<E>(&self) -> TestContext<E> {
         TestContext {
             inner: Arc::clone(&self.inner),
@@ -120,62 +143,71 @@ impl<D> TestContext<D> {
         }
     }
 
-    /// Ends the use of what was claimed, while the test's runtime still runs.
-    pub(crate) async fn finish(&self) -> Option<Finished> {
-        let postgres = self.inner.postgres.as_ref()?;
-        Some(postgres.claim.finish(postgres.pool.get()).await)
+    /// Ends what of the slots lives on the test's runtime, while that still runs.
+    pub(crate) async fn finish(&self) {
+        for held in &self.inner.slots {
+            held.slot.finish().await;
+        }
     }
 
-    /// Gives everything back. Must come after the end of the test's runtime.
-    pub(crate) fn release(self, finished: Option<Finished>) {
-        // A body that leaked its context keeps the claims: they end with the process.
-        if let Some(inner) = Arc::into_inner(self.inner) {
-            if let (Some(postgres), Some(finished)) = (inner.postgres, finished) {
-                drop(postgres.pool);
-                postgres.claim.release(finished);
+    /// Gives everything back; it waits until that is done on servers that outlive the tests, and in
+    /// processes that end with their test. Must come after the end of the test's runtime.
+    pub(crate) fn release(self, returned: Returned) {
+        let process = Arc::clone(&self.inner.process);
+        for (endpoint, release) in self.releases(returned) {
+            if endpoint.outlives_tests() || process.config.one_test_per_process() {
+                process.background.wait(release);
+            } else {
+                process.background.spawn(release);
             }
-            if let Some(redis) = inner.redis {
-                redis.release();
-            }
         }
     }
 
-    /// Keeps what the test had, for people to look at, and says where it is.
-    pub(crate) async fn keep(&self) -> Vec<String> {
-        let mut kept = Vec::new();
-        if let Some(postgres) = &self.inner.postgres {
-            kept.push(postgres.claim.keep().await);
+    /// Gives everything back, and returns when that is done.
+    pub(crate) async fn release_now(self, returned: Returned) {
+        let process = Arc::clone(&self.inner.process);
+        for (_, release) in self.releases(returned) {
+            let release = async {
+                release.await;
+                Ok(())
+            };
+            // An error means that the thread could not be started: then nothing was claimed.
+            let _ = process.background.run(release).await;
         }
-        if let Some(redis) = &self.inner.redis {
-            kept.push(redis.url());
-        }
-        kept
     }
 
-    /// What ran where, a line per service.
-    pub(crate) fn places(&self) -> Vec<String> {
-        let postgres = self
-            .inner
-            .postgres
-            .as_ref()
-            .map(|postgres| postgres.claim.place());
-        let redis = self.inner.redis.as_ref().map(keyspace::Claim::place);
-        postgres.into_iter().chain(redis).collect()
+    /// Gives everything back in the background.
+    pub(crate) fn release_later(self, returned: Returned) {
+        let process = Arc::clone(&self.inner.process);
+        for (_, release) in self.releases(returned) {
+            process.background.spawn(release);
+        }
     }
 
-    /// What the servers logged about this test.
-    pub(crate) async fn server_log(&self) -> String {
-        match &self.inner.postgres {
-            Some(postgres) => postgres.claim.log().await,
-            None => String::new(),
-        }
+    fn releases(self, returned: Returned) -> Vec<(Endpoint, BoxFuture<()>)> {
+        // A body that leaked its context keeps its claims: they end with the process.
+        let slots = Arc::into_inner(self.inner).map(|inner| inner.slots);
+        let slots = slots.into_iter().flatten();
+        slots
+            .filter_map(|held| Some((held.endpoint, held.slot.release(returned)?)))
+            .collect()
     }
 }
 
-fn undeclared(service: &str) -> Error {
-    Error::new(format!("use the service {service}"))
-        .because("the test does not declare it")
-        .with_help(format!("add `{service}` to the attribute"))
+impl Held {
+    /// Returns the slot, if it is one of this service.
+    pub(crate) fn slot_of<S: Service>(&self) -> Option<&S::Slot> {
+        let slot: &dyn Any = &*self.slot;
+        slot.downcast_ref()
+    }
+
+    /// Returns what the test has, and where, for people.
+    pub(crate) fn description(&self) -> String {
+        match self.endpoint.description() {
+            "" => self.slot.description(),
+            server => format!("{}, {server}", self.slot.description()),
+        }
+    }
 }
 
 impl<D> Clone for TestContext<D> {
@@ -189,11 +221,5 @@ impl<D> std::fmt::Debug for TestContext<D> {
         f.debug_struct("TestContext")
             .field("name", &self.name())
             .finish_non_exhaustive()
-    }
-}
-
-impl<D> FromContext<D> for TestContext {
-    async fn from_context(cx: &TestContext<D>) -> Result<Self> {
-        Ok(cx.share())
     }
 }

@@ -3,8 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use sqlx::error::DatabaseError;
-use sqlx::postgres::PgDatabaseError;
+/// The cause of an error.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Result of everything that provides for a test.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -20,7 +20,11 @@ struct Inner {
     source: Option<Box<dyn StdError + Send + Sync>>,
     notes: Vec<String>,
     help: Option<String>,
+    describe: Vec<Describe>,
 }
+
+/// Puts an error of a service's client into plain words.
+type Describe = fn(&(dyn StdError + 'static)) -> Option<String>;
 
 impl Error {
     /// An error of the given step, a fragment that completes "failed to …".
@@ -38,7 +42,27 @@ impl Error {
             source: None,
             notes: Vec::new(),
             help: None,
+            describe: Vec::new(),
         }))
+    }
+
+    /// Returns a function that makes an error of the given step from its cause, for `map_err`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use container_test::Error;
+    ///
+    /// let number = "7".parse::<u8>().map_err(Error::failed_to("read the number"))?;
+    /// # assert_eq!(number, 7);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn failed_to<E>(step: impl Into<String>) -> impl FnOnce(E) -> Self
+    where
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let error = Self::new(step);
+        |cause| error.because(cause)
     }
 
     /// Adds the cause.
@@ -62,27 +86,39 @@ impl Error {
         self
     }
 
-    /// What to do next, if there is something to say.
+    /// Has causes put into words by a service that knows them.
+    #[must_use]
+    pub(crate) fn described_by(mut self, describe: Describe) -> Self {
+        self.0.describe.push(describe);
+        self
+    }
+
+    /// Returns what to do next, if there is something to say.
     #[must_use]
     pub fn help(&self) -> Option<&str> {
         self.0.help.as_deref()
     }
 
-    /// The whole error over several lines: step, chain of causes, notes, help. Of several helps
-    /// the innermost is given: it knows most.
+    /// Returns the whole error over several lines: step, chain of causes, notes, help. Of several
+    /// helps the innermost is given: it knows most.
     #[must_use]
     pub fn report(&self) -> String {
         let mut lines = vec![format!("failed to {self}")];
         let mut help = self.help();
         let mut notes: Vec<&String> = self.0.notes.iter().collect();
+        let mut describe = self.0.describe.clone();
         let mut source = StdError::source(self);
         while let Some(cause) = source {
             let text = if let Some(cause) = cause.downcast_ref::<Self>() {
                 help = cause.help().or(help);
                 notes.splice(0..0, &cause.0.notes);
+                describe.extend(&cause.0.describe);
                 format!("failed to {cause}")
             } else {
-                described(cause)
+                describe
+                    .iter()
+                    .find_map(|describe| describe(cause))
+                    .unwrap_or_else(|| cause.to_string())
             };
             // Many errors repeat their cause.
             if !lines.last().is_some_and(|line| line.contains(&text)) {
@@ -97,20 +133,6 @@ impl Error {
             lines.push(format!("  help: {}", indented(help)));
         }
         lines.join("\n")
-    }
-}
-
-/// A cause in words; what a PostgreSQL server says comes with its code.
-fn described(cause: &(dyn StdError + 'static)) -> String {
-    let of_server: Option<&dyn DatabaseError> = match cause.downcast_ref::<sqlx::Error>() {
-        Some(error) => error.as_database_error(),
-        None => cause
-            .downcast_ref::<Box<dyn DatabaseError>>()
-            .map(AsRef::as_ref),
-    };
-    match of_server.and_then(|error| error.try_downcast_ref::<PgDatabaseError>()) {
-        Some(error) => format!("{} (SQLSTATE {})", error.message(), error.code()),
-        None => cause.to_string(),
     }
 }
 
@@ -164,7 +186,15 @@ mod tests {
     #[test]
     fn a_cause_that_repeats_itself_is_given_once() {
         let io = std::io::Error::other("refused");
-        let error = Error::new("connect").because(sqlx::Error::Io(io));
+        let error = Error::new("connect").because(std::io::Error::other(io));
         assert_eq!(error.report().matches("refused").count(), 1);
+    }
+
+    #[test]
+    fn a_service_describes_the_causes_that_it_knows() {
+        let describe: Describe = |cause| (cause.to_string() == "E42").then(|| "no room".to_owned());
+        let inner = Error::new("write").because("E42").described_by(describe);
+        let report = Error::new("set up").because(inner).report();
+        assert!(report.ends_with("because: no room"), "{report}");
     }
 }

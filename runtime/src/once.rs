@@ -27,7 +27,7 @@ impl<K: Eq + Hash, V> Once<K, V> {
         Arc::clone(cells.entry(key.clone()).or_default())
     }
 
-    /// Forgets the key, so that the next one to ask makes the value anew.
+    /// Forgets the key, so that it is made again for the next one that asks.
     pub(crate) fn forget(&self, key: &K) {
         self.0
             .lock()

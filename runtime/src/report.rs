@@ -4,22 +4,26 @@ use std::io::Write;
 
 /// Says what takes long, past the output capture of the test harness.
 pub(crate) fn progress(text: &str) {
-    // Nobody is there to read it if this fails.
+    // If this fails, there is no terminal to write to.
     let _ = writeln!(std::io::stderr(), "container-test: {text}");
 }
 
 /// Says what a failed test ran on, within the output of the test.
-pub(crate) fn failure(places: &[String], kept: &[String], server_log: &str) {
-    for place in places {
-        eprintln!("container-test: ran on {place}");
-    }
-    for url in kept {
-        eprintln!("container-test: kept for you: {url}");
-    }
-    if !server_log.trim().is_empty() {
+pub(crate) fn ran_on(description: &str) {
+    eprintln!("container-test: ran on {description}");
+}
+
+/// Says how to reach what was retained of a failed test.
+pub(crate) fn retained(address: &str) {
+    eprintln!("container-test: retained: {address}");
+}
+
+/// Repeats what a server logged about a failed test.
+pub(crate) fn server_log(service: &str, log: &str) {
+    if !log.trim().is_empty() {
         eprintln!(
-            "container-test: the server logged about this test:\n{}",
-            server_log.trim_end()
+            "container-test: {service} logged about this test:\n{}",
+            log.trim_end()
         );
     }
 }

@@ -1,89 +1,302 @@
-//! One test's life: the only place that panics.
+//! One test's life: the only file that panics.
 
+use std::any::Any;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Termination};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::declaration::{Flavor, PostgresOptions, Test};
-use crate::migrations::Schema;
-use crate::provider::Wanted;
-use crate::provision::postgres::Finished;
-use crate::provision::{keyspace, postgres};
-use crate::seeds::{self, Seed};
-use crate::{Error, Result, TestContext, config, report, services};
+use crate::context::TestContext;
+use crate::process::Process;
+use crate::provide::Plan;
+use crate::seeds::{self, Seed, SeedArguments, SeedFunction, SeedOutput};
+use crate::service::{Returned, Service};
+use crate::{Error, Result, report};
 
 /// How long blocking work that a test left behind may take before it is left alone.
 const LEFT_BEHIND: Duration = Duration::from_millis(500);
 
-/// Runs one annotated test: provides what it declares, seeds, calls the body, cleans up, and
-/// passes the outcome on.
-#[track_caller]
-#[allow(clippy::large_types_passed_by_value)] // once per test, and expansions read better
-pub fn run<D: 'static, R, B>(test: Test, seeds: Vec<Seed<D>>, body: B) -> ExitCode
-where
-    R: Termination,
-    B: AsyncFnOnce(TestContext<D>) -> Result<R>,
-{
-    let runtime = match runtime(test.flavor) {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&test, &error),
-    };
-    let (provided, servers) = match runtime.block_on(provide::<D>(&test, &seeds)) {
-        Ok(provided) => provided,
-        Err(error) => return fail(&test, &error),
-    };
+/// How much longer than its timeout a body may take that blocks its thread.
+const GRACE: Duration = Duration::from_secs(1);
 
-    let cx = provided.clone();
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        runtime.block_on(async {
-            seeds::run(&cx, &seeds).await?;
-            limited(test.timeout, body(cx)).await
-        })
-    }));
-    drop(seeds);
+/// The tokio runtime that a test's body runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavor {
+    /// `flavor = "current_thread"`, the default.
+    CurrentThread,
+    /// `flavor = "multi_thread"`, with `worker_threads` (default: one per core).
+    MultiThread {
+        /// Number of worker threads.
+        worker_threads: Option<usize>,
+    },
+}
 
-    let outcome = outcome.map(|result| result.map(Termination::report));
-    let failed = !matches!(outcome, Ok(Ok(ExitCode::SUCCESS)));
-    let kept = failed && config::keep_failed();
-    let finished = runtime.block_on(async {
-        if failed {
-            report_failure(&provided, kept).await;
+/// One annotated test, as its attribute declares it. `D` stands for its services.
+pub struct Test<D> {
+    plan: Plan,
+    timeout: Option<Duration>,
+    flavor: Flavor,
+    should_panic: bool,
+    declared: PhantomData<fn() -> D>,
+}
+
+impl<D: 'static> Test<D> {
+    /// Returns a test that declares nothing: its name, and the directory of its `Cargo.toml`.
+    #[must_use]
+    pub fn new(name: &'static str, manifest_dir: &'static str) -> Self {
+        Self {
+            plan: Plan::new(name.to_owned(), manifest_dir.to_owned()),
+            timeout: None,
+            flavor: Flavor::CurrentThread,
+            should_panic: false,
+            declared: PhantomData,
         }
-        if kept { None } else { provided.finish().await }
-    });
-    runtime.shutdown_timeout(LEFT_BEHIND);
-    if !kept {
-        provided.release(finished);
     }
-    servers.forget();
-    match outcome {
-        Ok(Ok(code)) => code,
-        Ok(Err(error)) => fail(&test, &error),
-        Err(panic) => resume_unwind(panic),
+
+    /// Declares a service under a name, with the options that `set` sets.
+    #[must_use]
+    pub fn service<S: Service>(mut self, name: &'static str, set: impl FnOnce(&mut S)) -> Self {
+        let mut service = S::default();
+        set(&mut service);
+        self.plan.declare(name, service);
+        self
+    }
+
+    /// Declares a seed file of a service, relative to the crate's directory.
+    #[must_use]
+    pub fn seed_file(mut self, service: &'static str, path: &'static str) -> Self {
+        let path = path.into();
+        self.plan.seeds.push(Seed::File { service, path });
+        self
+    }
+
+    /// Declares a seed function, whose arguments come from the services that `E` stands for.
+    #[must_use]
+    pub fn seed_function<E, A, F>(mut self, name: &'static str, function: F) -> Self
+    where
+        E: 'static,
+        F: SeedFunction<A, Output: SeedOutput>,
+        A: SeedArguments<E> + 'static,
+    {
+        self.plan
+            .seeds
+            .push(Seed::function::<E, A, F>(name, function));
+        self
+    }
+
+    /// Limits the time that the body may take.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Chooses the tokio runtime of the body.
+    #[must_use]
+    pub fn flavor(mut self, flavor: Flavor) -> Self {
+        self.flavor = flavor;
+        self
+    }
+
+    /// Says that the function has `#[should_panic]`.
+    #[must_use]
+    pub fn should_panic(mut self) -> Self {
+        self.should_panic = true;
+        self
+    }
+
+    /// Runs the test: provides what it declares, seeds, calls the body, cleans up, and passes the
+    /// outcome on.
+    #[track_caller]
+    pub fn run<R, B>(self, body: B) -> ExitCode
+    where
+        R: Termination,
+        B: AsyncFnOnce(TestContext<D>) -> Result<R> + Send + 'static,
+    {
+        let Self {
+            plan,
+            timeout,
+            flavor,
+            should_panic,
+            ..
+        } = self;
+        let name = plan.name.clone();
+        let body = async |cx: TestContext| body(cx.share()).await.map(Termination::report);
+        let outcome = match timeout {
+            None => live(&plan, flavor, &Limit::None, body),
+            Some(limit) => limited(limit, move |limit| live(&plan, flavor, limit, body)),
+        };
+        match outcome {
+            Outcome::Completed(code) => code,
+            Outcome::Failed(error) => fail(&name, should_panic, &error),
+            Outcome::Panicked(panic) => resume_unwind(panic),
+        }
+    }
+}
+
+impl<D> std::fmt::Debug for Test<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Test").field(&self.plan.name).finish()
     }
 }
 
 /// Fails the test with an error of ours.
 #[track_caller]
-fn fail(test: &Test, error: &Error) -> ExitCode {
-    let text = format!(
-        "the test {} could not run\n\n{}\n",
-        test.name,
-        error.report()
-    );
-    // A test that should panic must not pass because of a server that could not be had.
-    if test.should_panic {
+fn fail(name: &str, should_panic: bool, error: &Error) -> ExitCode {
+    let text = format!("the test {name} could not run\n\n{}\n", error.report());
+    // A test that should panic must not pass because of a server that is missing.
+    if should_panic {
         eprintln!("{text}");
         return ExitCode::FAILURE;
     }
     panic!("{text}");
 }
 
-fn runtime(flavor: Flavor) -> Result<Runtime> {
+/// How a body ended.
+pub(crate) enum Outcome<R> {
+    Completed(R),
+    Failed(Error),
+    Panicked(Box<dyn Any + Send>),
+}
+
+/// Longest time that the body may take.
+pub(crate) enum Limit {
+    None,
+    /// The time, and where to send that the body starts and ends.
+    Time(Duration, Sender<Event>),
+}
+
+/// What the thread that waits for a limited body gets to know.
+pub(crate) enum Event {
+    BodyStarted,
+    BodyEnded,
+}
+
+/// Provides what is declared, seeds, calls the body, and gives everything back.
+pub(crate) fn live<R: Passed>(
+    plan: &Plan,
+    flavor: Flavor,
+    limit: &Limit,
+    body: impl AsyncFnOnce(TestContext) -> Result<R>,
+) -> Outcome<R> {
+    let process = Process::current();
+    let runtime = match runtime(flavor) {
+        Ok(runtime) => runtime,
+        Err(error) => return Outcome::Failed(error),
+    };
+    let cx = match runtime.block_on(plan.provide(process)) {
+        Ok(cx) => cx,
+        Err(error) => return Outcome::Failed(error),
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            seeds::run(&cx, &plan.seeds).await?;
+            within(limit, process, body(cx.share())).await
+        })
+    }));
+    if let Limit::Time(_, events) = limit {
+        let _ = events.send(Event::BodyEnded);
+    }
+    let outcome = match outcome {
+        Ok(Ok(value)) => Outcome::Completed(value),
+        Ok(Err(error)) => Outcome::Failed(error),
+        Err(panic) => Outcome::Panicked(panic),
+    };
+    let failed = !matches!(&outcome, Outcome::Completed(value) if value.passed());
+    let retained = failed && process.config.retain_failed();
+    runtime.block_on(async {
+        if failed {
+            report_failure(&cx, retained).await;
+        }
+        cx.finish().await;
+    });
+    let asked_to_end = Instant::now();
+    runtime.shutdown_timeout(LEFT_BEHIND);
+    cx.release(match retained {
+        true => Returned::Retained,
+        false if asked_to_end.elapsed() < LEFT_BEHIND => Returned::Clean,
+        // What still runs may use what it was given.
+        false => Returned::Dirty,
+    });
+    outcome
+}
+
+/// What a body returns, and whether it passed.
+pub(crate) trait Passed {
+    fn passed(&self) -> bool;
+}
+
+impl Passed for ExitCode {
+    fn passed(&self) -> bool {
+        *self == ExitCode::SUCCESS
+    }
+}
+
+/// Runs a test on a thread of its own, which is left alone if its body blocks for too long.
+fn limited<R: Send + 'static>(
+    limit: Duration,
+    live: impl FnOnce(&Limit) -> Outcome<R> + Send + 'static,
+) -> Outcome<R> {
+    let (events, happened) = mpsc::channel();
+    let (result, finished) = mpsc::sync_channel(1);
+    let name = thread::current().name().unwrap_or("test").to_owned();
+    let spawned = thread::Builder::new().name(name).spawn(move || {
+        let _ = result.send(live(&Limit::Time(limit, events)));
+    });
+    if let Err(error) = spawned {
+        return Outcome::Failed(Error::new("start the test's thread").because(error));
+    }
+    // What comes before the body has limits of its own.
+    let in_time = happened.recv().is_err()
+        || !matches!(
+            happened.recv_timeout(limit + GRACE),
+            Err(mpsc::RecvTimeoutError::Timeout)
+        );
+    if !in_time {
+        return Outcome::Failed(
+            timed_out(limit).note("it blocks its thread, which is left alone; the process ends it"),
+        );
+    }
+    finished.recv().unwrap_or_else(|error| {
+        Outcome::Failed(Error::new("run the test on a thread of its own").because(error))
+    })
+}
+
+/// Limits a body by the clock of the machine: the test may have paused that of its runtime.
+async fn within<R>(
+    limit: &Limit,
+    process: &Arc<Process>,
+    body: impl Future<Output = Result<R>>,
+) -> Result<R> {
+    let Limit::Time(limit, events) = limit else {
+        return body.await;
+    };
+    let _ = events.send(Event::BodyStarted);
+    let time = *limit;
+    let timer = process.background.run(async move {
+        tokio::time::sleep(time).await;
+        Ok(())
+    });
+    tokio::select! {
+        biased;
+        result = body => result,
+        _ = timer => Err(timed_out(time)),
+    }
+}
+
+fn timed_out(limit: Duration) -> Error {
+    Error::new("finish the test's body")
+        .because(format!("it took longer than its timeout of {limit:?}"))
+        .with_help("give it more time with `timeout = \"…\"`, or see what it waits for")
+}
+
+pub(crate) fn runtime(flavor: Flavor) -> Result<Runtime> {
     let mut builder = match flavor {
         Flavor::CurrentThread => Builder::new_current_thread(),
         Flavor::MultiThread { worker_threads } => {
@@ -98,145 +311,15 @@ fn runtime(flavor: Flavor) -> Result<Runtime> {
         .map_err(|error| Error::new("start the test's tokio runtime").because(error))
 }
 
-async fn limited<R>(timeout: Option<Duration>, body: impl Future<Output = Result<R>>) -> Result<R> {
-    let Some(limit) = timeout else {
-        return body.await;
-    };
-    tokio::time::timeout(limit, body).await.unwrap_or_else(|_| {
-        Err(Error::new("finish the test's body")
-            .because(format!("it took longer than its timeout of {limit:?}"))
-            .with_help("give it more time with `timeout = \"…\"`, or see what it waits for"))
-    })
-}
-
-/// Claims what the test declares; servers are found or started at the same time.
-async fn provide<D>(test: &Test, seeds: &[Seed<D>]) -> Result<(TestContext<D>, Servers)> {
-    let directory = config::crate_directory(test.manifest_dir);
-    let servers = Servers::of(test)?;
-    let static_seeds = seeds::leading_scripts(&directory, seeds);
-    let database = async {
-        match (&test.postgres, &servers.postgres) {
-            (Some(options), Some(wanted)) => {
-                // On the heap: a test without PostgreSQL need not carry it along.
-                Box::pin(claim_database(
-                    test,
-                    options,
-                    wanted,
-                    &directory,
-                    &static_seeds,
-                ))
-                .await
-                .map(Some)
-            }
-            _ => Ok(None),
+/// Says what a failed test ran on, and how to reach it if it is retained.
+async fn report_failure(cx: &TestContext, retained: bool) {
+    for held in cx.slots() {
+        report::ran_on(&held.description());
+        if retained && let Some(address) = held.slot.address() {
+            report::retained(&address);
         }
-    };
-    let server = async {
-        match &servers.redis {
-            Some(wanted) => keyspace::server(wanted).await.map(Some),
-            None => Ok(None),
-        }
-    };
-    let (database, server) = tokio::join!(database, server);
-    // Always in this order: where both are scarce, two tests that wait for each other's would
-    // wait for ever.
-    let keyspace = match (&database, server, &servers.redis) {
-        (Ok(_), Ok(Some(server)), Some(wanted)) => keyspace::claim(wanted, server).await.map(Some),
-        (_, server, _) => server.map(|_| None),
-    };
-    let (database, keyspace) = match (database, keyspace) {
-        (Ok(database), Ok(keyspace)) => (database, keyspace),
-        (database, keyspace) => {
-            // What the other one has claimed already goes back.
-            let (database, first) = split(database);
-            let (_, second) = split(keyspace);
-            if let Some(database) = database {
-                database.release(Finished::Used);
-            }
-            servers.forget();
-            return Err(first
-                .or(second)
-                .unwrap_or_else(|| Error::new("provide the services")));
-        }
-    };
-    Ok((
-        TestContext::new(test.name, directory, database, keyspace),
-        servers,
-    ))
-}
-
-fn split<T>(result: Result<Option<T>>) -> (Option<T>, Option<Error>) {
-    match result {
-        Ok(value) => (value, None),
-        Err(error) => (None, Some(error)),
+        let log = Arc::clone(&held.slot).log();
+        let log = cx.process().background.run(async { Ok(log.await) });
+        report::server_log(held.name, &log.await.unwrap_or_default());
     }
-}
-
-async fn claim_database(
-    test: &Test,
-    options: &PostgresOptions,
-    wanted: &Wanted,
-    directory: &Path,
-    seeds: &[PathBuf],
-) -> Result<postgres::Claim> {
-    let request = async {
-        let package = Path::new(test.manifest_dir)
-            .file_name()
-            .and_then(|name| name.to_str());
-        Ok(postgres::Request {
-            test: test.name.to_owned(),
-            schema: Schema::of(directory, test.migrations, seeds.to_vec()).await?,
-            user: options.user.map(str::to_owned),
-            label: options.database.or(package).unwrap_or_default().to_owned(),
-            name: options
-                .database
-                .filter(|_| wanted.only_for.is_some())
-                .map(str::to_owned),
-            recycle: options.recycle && wanted.only_for.is_none(),
-        })
-    };
-    postgres::claim(wanted, request).await
-}
-
-/// The servers that a test wants.
-struct Servers {
-    postgres: Option<Wanted>,
-    redis: Option<Wanted>,
-}
-
-impl Servers {
-    fn of(test: &Test) -> Result<Self> {
-        Ok(Self {
-            postgres: test
-                .postgres
-                .as_ref()
-                .map(services::postgres::wanted)
-                .transpose()?,
-            redis: test
-                .redis
-                .as_ref()
-                .map(services::redis::wanted)
-                .transpose()?,
-        })
-    }
-
-    /// Lets go of servers that only this test used.
-    fn forget(&self) {
-        for wanted in self
-            .postgres
-            .iter()
-            .filter(|wanted| wanted.only_for.is_some())
-        {
-            postgres::forget(wanted);
-        }
-        for wanted in self.redis.iter().filter(|wanted| wanted.only_for.is_some()) {
-            keyspace::forget(wanted);
-        }
-    }
-}
-
-/// Says what a failed test ran on, and keeps it if the environment asks for that.
-async fn report_failure<D>(cx: &TestContext<D>, keep: bool) {
-    let kept = if keep { cx.keep().await } else { Vec::new() };
-    report::failure(&cx.places(), &kept, &cx.server_log().await);
 }

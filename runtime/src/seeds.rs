@@ -2,68 +2,62 @@
 
 use std::error::Error as StdError;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 
-use sqlx::Connection;
+use crate::context::TestContext;
+use crate::inject::FromContext;
+use crate::{Error, Result};
 
-use crate::migrations::Script;
-use crate::{Error, FromContext, Result, TestContext, command_file};
-
-/// One entry of `seeds(…)`, in the order written.
-pub enum Seed<D> {
-    /// An SQL file or a Redis command file, relative to the crate's directory.
-    File(&'static str),
+/// One entry of `seeds(…)`, in the order declared.
+pub(crate) enum Seed {
+    /// A file, relative to the crate's directory, of the service that is declared by this name.
+    File {
+        service: &'static str,
+        path: PathBuf,
+    },
     /// An async function, by the name it was written with.
-    Function(&'static str, Box<dyn SeedCall<D>>),
+    Function(&'static str, Box<dyn SeedCall>),
 }
 
-impl<D: 'static> Seed<D> {
-    /// A file, relative to the crate's directory or absolute.
-    #[must_use]
-    pub fn file(path: &'static str) -> Self {
-        Self::File(path)
-    }
-
-    /// A function, with the name to report it by.
-    pub fn function<A, F>(name: &'static str, function: F) -> Self
+impl Seed {
+    /// Returns a function with the name to report it by; `E` stands for the services that its
+    /// arguments come from.
+    pub(crate) fn function<E, A, F>(name: &'static str, function: F) -> Self
     where
+        E: 'static,
         F: SeedFunction<A, Output: SeedOutput>,
-        A: SeedArguments<D> + 'static,
+        A: SeedArguments<E> + 'static,
     {
-        Self::Function(
-            name,
-            Box::new(Call {
-                function,
-                arguments: std::marker::PhantomData,
-            }),
-        )
+        let call: Call<E, F, A> = Call {
+            function,
+            arguments: std::marker::PhantomData,
+        };
+        Self::Function(name, Box::new(call))
     }
 }
 
 /// A seed function whose argument types are forgotten.
-pub trait SeedCall<D> {
+pub(crate) trait SeedCall: Send {
     /// Injects the arguments and calls the function.
-    fn call<'a>(&'a self, cx: &'a TestContext<D>)
-    -> Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
+    fn call<'a>(&'a self, cx: &'a TestContext) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
 }
 
-struct Call<F, A> {
+struct Call<E, F, A> {
     function: F,
-    arguments: std::marker::PhantomData<fn() -> A>,
+    arguments: std::marker::PhantomData<fn() -> (E, A)>,
 }
 
-impl<D, A, F> SeedCall<D> for Call<F, A>
+impl<E, A, F> SeedCall for Call<E, F, A>
 where
     F: SeedFunction<A, Output: SeedOutput>,
-    A: SeedArguments<D>,
+    A: SeedArguments<E>,
 {
-    fn call<'a>(
-        &'a self,
-        cx: &'a TestContext<D>,
-    ) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>> {
+    fn call<'a>(&'a self, cx: &'a TestContext) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>> {
         Box::pin(async {
-            let output = self.function.call(A::inject(cx).await?).await;
+            let arguments = A::inject(&cx.share()).await?;
+            let output = self.function.call(arguments).await;
             output
                 .into_result()
                 .map_err(|error| Error::new("run the seed").because(error))
@@ -71,14 +65,14 @@ where
     }
 }
 
-/// An async function by the number of its arguments: whether they can be injected is a question
-/// apart, so that the compiler's answer names the argument at fault.
+/// An async function by the number of its arguments. Whether they can be injected is checked
+/// separately, so that the compiler names the argument at fault.
 #[diagnostic::on_unimplemented(
     message = "this is not a seed function",
     label = "not an `async fn` of up to eight arguments",
     note = "a seed is an `async fn` of up to eight injectable arguments that returns `()` or `Result<(), E>`"
 )]
-pub trait SeedFunction<A>: 'static {
+pub trait SeedFunction<A>: Send + 'static {
     /// What the function returns once it has run.
     type Output;
 
@@ -119,7 +113,7 @@ macro_rules! seed_functions {
     ($($argument:ident),*) => {
         impl<Fun, Fut, $($argument,)*> SeedFunction<($($argument,)*)> for Fun
         where
-            Fun: Fn($($argument),*) -> Fut + 'static,
+            Fun: Fn($($argument),*) -> Fut + Send + 'static,
             Fut: Future,
         {
             type Output = Fut::Output;
@@ -149,41 +143,47 @@ seed_functions!(A, B, C, E, G, H);
 seed_functions!(A, B, C, E, G, H, I);
 seed_functions!(A, B, C, E, G, H, I, J);
 
-/// The SQL files that come before anything else: they are part of the template.
-pub(crate) fn leading_scripts<D>(directory: &Path, seeds: &[Seed<D>]) -> Vec<PathBuf> {
-    leading(seeds).map(|path| directory.join(path)).collect()
+/// Returns the seed files of a service that come before any seed function: its claim may apply
+/// them.
+pub(crate) fn leading_files(seeds: &[Seed], name: &str) -> Vec<PathBuf> {
+    seeds
+        .iter()
+        .map_while(|seed| match seed {
+            Seed::File { service, path } => Some((*service, path)),
+            Seed::Function(..) => None,
+        })
+        .filter(|(service, _)| *service == name)
+        .map(|(_, path)| path.clone())
+        .collect()
 }
 
-fn leading<D>(seeds: &[Seed<D>]) -> impl Iterator<Item = &'static str> {
-    seeds.iter().map_while(|seed| match seed {
-        Seed::File(path) if !is_redis(path) => Some(*path),
-        _ => None,
-    })
-}
-
-fn is_redis(path: &str) -> bool {
-    Path::new(path)
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("redis"))
-}
-
-/// Applies the seeds that are not part of the template, in order.
-pub(crate) async fn run<D>(cx: &TestContext<D>, seeds: &[Seed<D>]) -> Result<()> {
-    for seed in &seeds[leading(seeds).count()..] {
+/// Applies the seeds that no claim has applied yet, in order.
+pub(crate) async fn run(cx: &TestContext, seeds: &[Seed]) -> Result<()> {
+    let mut applied: Vec<(&str, usize)> = cx
+        .slots()
+        .iter()
+        .map(|held| (held.name, held.slot.seeded()))
+        .collect();
+    for seed in seeds {
         match seed {
-            Seed::File(path) if is_redis(path) => {
-                command_file::apply(&cx.directory().join(path), &cx.redis()?.info()?).await?;
-            }
-            Seed::File(path) => {
-                let script = Script::read(&cx.directory().join(path))?;
-                let mut connection = cx.postgres()?.connect().await?;
-                script.apply(&mut connection).await?;
-                // The work is done; one that is not closed properly is closed by the server.
-                let _ = connection.close().await;
+            Seed::File { service, path } => {
+                if let Some((_, left)) = applied.iter_mut().find(|(name, _)| name == service)
+                    && *left > 0
+                {
+                    *left -= 1;
+                    continue;
+                }
+                let held = cx.slots().iter().find(|held| held.name == *service);
+                let Some(held) = held else { continue };
+                let apply = Arc::clone(&held.slot).apply_seed(cx.directory().join(path));
+                let applied = cx.process().background.run(apply).await;
+                applied.map_err(|error| error.described_by(held.describe_error))?;
             }
             Seed::Function(name, function) => {
                 function.call(cx).await.map_err(|error| {
-                    Error::new(format!("run the seed function {name}")).because(error)
+                    let error = Error::new(format!("run the seed function {name}")).because(error);
+                    let describe = cx.slots().iter().map(|held| held.describe_error);
+                    describe.fold(error, Error::described_by)
                 })?;
             }
         }

@@ -11,19 +11,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::hint::black_box;
-use std::process::ExitCode;
 
-use container_test::__private::{self as private, Migrations, PostgresOptions, RedisOptions, Test};
 use container_test::sqlx::postgres::PgConnectOptions;
 use container_test::sqlx::{Connection, PgConnection, PgPool, raw_sql};
-use container_test::{Declares, Postgres, Redis, TestContext};
+use container_test::{Builder, Migrations, Postgres, Redis, TestContext};
 use criterion::{Criterion, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
-
-struct Declared;
-
-impl Declares<Postgres> for Declared {}
-impl Declares<Redis> for Declared {}
 
 const SCHEMA: &str = "
     CREATE TABLE users (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text UNIQUE);
@@ -40,43 +33,26 @@ const WRITE: &str = "
     INSERT INTO items SELECT id, 'tea' FROM orders;
     INSERT INTO notes VALUES (1, 'a note')";
 
-fn with_postgres(options: PostgresOptions) -> Test {
-    Test {
-        postgres: Some(options),
-        migrations: Migrations::Inline(&[SCHEMA]),
-        ..Test::new("per_test", env!("CARGO_MANIFEST_DIR"))
-    }
+fn builder() -> Builder {
+    Builder::new("per_test", env!("CARGO_MANIFEST_DIR"))
 }
 
-fn run(test: &Test, body: impl AsyncFnOnce(TestContext<Declared>)) {
-    let code = private::run(*test, Vec::new(), async |cx: TestContext<Declared>| {
-        body(cx).await;
-        Ok(())
-    });
-    assert_eq!(code, ExitCode::SUCCESS);
+fn with_postgres(recycle: bool) -> Builder {
+    let mut postgres = Postgres::default();
+    postgres.recycle = recycle;
+    postgres.migrations = Migrations::inline([SCHEMA]);
+    builder().service(postgres)
 }
 
-async fn execute(cx: &TestContext<Declared>, statements: &'static str) {
+async fn execute(cx: &TestContext, statements: &'static str) {
     let pool: PgPool = cx.get().await.unwrap();
     black_box(raw_sql(statements).execute(&pool).await.unwrap());
 }
 
 fn per_test(criterion: &mut Criterion) {
-    let recycled = with_postgres(PostgresOptions::DEFAULT);
-    let cloned = with_postgres(PostgresOptions {
-        recycle: false,
-        ..PostgresOptions::DEFAULT
-    });
-    let redis = Test {
-        redis: Some(RedisOptions::DEFAULT),
-        ..Test::new("per_test", env!("CARGO_MANIFEST_DIR"))
-    };
-    let mut server = None;
-    run(&recycled, async |cx| {
-        let options: PgConnectOptions = cx.get().await.unwrap();
-        server = Some(options.database("postgres"));
-    });
-    let (server, runtime) = (server.unwrap(), Runtime::new().unwrap());
+    let options = with_postgres(true).run(async |cx| cx.get::<PgConnectOptions>().await);
+    let server = options.unwrap().database("postgres");
+    let runtime = Runtime::new().unwrap();
     criterion.bench_function("connection", |bencher| {
         bencher.iter(|| {
             runtime.block_on(async {
@@ -86,22 +62,24 @@ fn per_test(criterion: &mut Criterion) {
             });
         });
     });
-    let mut test = |name: &str, test: Test, statements: Option<&'static str>| {
+    let mut test = |name: &str, test: fn() -> Builder, statements: Option<&'static str>| {
         criterion.bench_function(name, |bencher| {
             bencher.iter(|| {
-                run(&test, async |cx| {
+                let ran = test().run(async |cx| {
                     if let Some(statements) = statements {
                         execute(&cx, statements).await;
                     }
+                    Ok(())
                 });
+                ran.unwrap();
             });
         });
     };
-    test("claim", recycled, None);
-    test("proof", recycled, Some(READ));
-    test("reset", recycled, Some(WRITE));
-    test("clone", cloned, Some(READ));
-    test("keyspace", redis, None);
+    test("claim", || with_postgres(true), None);
+    test("proof", || with_postgres(true), Some(READ));
+    test("reset", || with_postgres(true), Some(WRITE));
+    test("clone", || with_postgres(false), Some(READ));
+    test("keyspace", || builder().service(Redis::default()), None);
 }
 
 criterion_group! {

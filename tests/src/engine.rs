@@ -80,12 +80,12 @@ impl Engine {
         created
     }
 
-    /// Whether it did this to a container of the user.
+    /// Whether it did this to a container of the user. Some actions have a command after a colon.
     #[must_use]
     pub fn has_happened(&self, user: &str, action: &str) -> bool {
         lock(&self.events)
             .iter()
-            .any(|event| event.action == action && event.is_of(user))
+            .any(|event| event.action.split(':').next() == Some(action) && event.is_of(user))
     }
 
     /// Whether a container of the user that prepares data was started.

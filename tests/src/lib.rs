@@ -7,10 +7,12 @@
     reason = "a library of tests: what goes wrong fails the test that called"
 )]
 
+pub mod binaries;
 pub mod ends;
 pub mod engine;
 pub mod local;
 pub mod processes;
 pub mod project;
+pub mod random;
 pub mod run;
 pub mod servers;

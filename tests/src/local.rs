@@ -71,12 +71,11 @@ impl Local {
         self.servers(service) > 0
     }
 
-    /// Whether something of a server runs that has this in its command line.
-    pub(crate) fn has_process(&self, part: &str) -> bool {
-        let processes = look(&self.directory, &self.seen);
+    /// What runs of a server that has this in its command line.
+    pub(crate) fn processes(&self, part: &str) -> Vec<Process> {
+        let mut processes = look(&self.directory, &self.seen);
+        processes.retain(|process| process.command.contains(part));
         processes
-            .iter()
-            .any(|process| process.command.contains(part))
     }
 
     /// Processes, shared memory and files that exist now, for people.

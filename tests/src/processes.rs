@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The script that servers run under: too long to be shown.
-const WATCHDOG: &str = include_str!("../../runtime/src/provider/watchdog.sh");
+const WATCHDOG: &str = include_str!("../../runtime/src/lifecycle/watchdog.sh");
 
 /// A process.
 #[derive(Debug)]

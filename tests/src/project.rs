@@ -20,7 +20,8 @@ pub struct Project {
 
 impl Project {
     /// Copies `projects/{name}` and makes a crate of it, that depends on container-test by path
-    /// and declares the features. `scratch` is where what is compiled is kept for the next time.
+    /// and declares the features, the first of which its tests need. `scratch` is where what is
+    /// compiled is stored for the next time.
     #[must_use]
     pub fn new(name: &str, features: &[&str], scratch: &str) -> Self {
         let target = Path::new(scratch).join("scaffold");
@@ -59,6 +60,15 @@ impl Project {
         self.directory.join("crate")
     }
 
+    /// Makes another checkout of the crate, and returns its directory. What is compiled in one
+    /// serves the other, unless they are compiled with different features.
+    #[must_use]
+    pub fn another_checkout(&self) -> PathBuf {
+        let another = self.directory.join("another").join("crate");
+        copy(&self.path(), &another);
+        another
+    }
+
     /// Compiles what the runner will run.
     ///
     /// # Panics
@@ -90,12 +100,18 @@ impl Project {
     }
 
     pub(crate) fn cargo(&self, subcommand: &[&str]) -> Command {
+        self.cargo_in(&self.path(), subcommand)
+    }
+
+    /// Returns a command of Cargo in a checkout of the crate.
+    #[must_use]
+    pub fn cargo_in(&self, checkout: &Path, subcommand: &[&str]) -> Command {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command
             .args(subcommand)
             .arg("--offline")
-            .current_dir(self.path());
+            .current_dir(checkout);
         // What this suite is run with must not change what it runs.
         for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_this_suite(name)) {
             command.env_remove(name);
@@ -131,13 +147,16 @@ fn is_of_this_suite(name: &OsString) -> bool {
 }
 
 fn manifest(name: &str, features: &[&str], runtime: &Path) -> String {
+    let gate = features.first().map_or_else(String::new, |feature| {
+        format!("[package.metadata.container-test]\ngate = \"{feature}\"\n\n")
+    });
     let features: Vec<String> = features
         .iter()
         .map(|feature| format!("{feature} = []"))
         .collect();
     format!(
         "[package]\nname = \"scaffolded-{name}\"\nedition = \"2024\"\n\n\
-         [features]\n{}\n\n\
+         {gate}[features]\n{}\n\n\
          [dev-dependencies]\nanyhow = \"1\"\n\
          tokio = {{ version = \"1\", default-features = false, features = [\"time\"] }}\n\
          container-test = {{ path = '{}' }}\n\n\

@@ -1,7 +1,10 @@
-//! Servers of a test's own and with settings of their own: not to be had from a server given by
-//! URL.
+//! Servers of a test's own and with settings of their own, which a server given by URL cannot
+//! have.
+// A test's helpers fail with it.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
+use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -24,6 +27,11 @@ async fn a_database_of_a_server_of_its_own_has_just_its_name(pool: PgPool) -> an
         text(&pool, "SELECT current_user::text").await?,
         "owner of it"
     );
+    Ok(())
+}
+
+#[container_test(postgres(isolation = "server"), migrations = false)]
+async fn a_server_of_its_own_may_be_changed(pool: PgPool) -> anyhow::Result<()> {
     sqlx::query("ALTER SYSTEM SET work_mem = '1MB'")
         .execute(&pool)
         .await?;
@@ -48,9 +56,26 @@ async fn a_user_owns_what_its_migrations_make(pool: PgPool) -> anyhow::Result<()
 async fn a_shared_server_refuses_what_reaches_into_other_tests(
     mut redis: MultiplexedConnection,
 ) -> anyhow::Result<()> {
-    let flushed: RedisResult<()> = redis.flushall().await;
-    let error = flushed.unwrap_err();
-    assert!(error.to_string().contains("flushall"), "{error}");
+    for command in [
+        "FLUSHALL",
+        "SWAPDB 1 2",
+        "SHUTDOWN NOSAVE",
+        "CONFIG SET maxclients 1",
+        "CLIENT KILL TYPE normal",
+        "SCRIPT FLUSH",
+        "FUNCTION FLUSH",
+        "ACL WHOAMI",
+        "SAVE",
+    ] {
+        let mut words = command.split(' ');
+        let mut command = container_test::redis::cmd(words.next().unwrap_or_default());
+        let refused: RedisResult<()> = command
+            .arg(words.collect::<Vec<_>>())
+            .query_async(&mut redis)
+            .await;
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains("no permissions"), "{error}");
+    }
     Ok(())
 }
 
@@ -68,49 +93,142 @@ async fn a_server_of_its_own_refuses_nothing(
     Ok(())
 }
 
-/// Keyspaces of a server that only the tests of one function use.
-static IN_USE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-static USED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+/// The keyspaces of one test function, which others run many times.
+struct Keyspaces {
+    in_use: Mutex<BTreeSet<String>>,
+    used: Mutex<Vec<String>>,
+}
+
+impl Keyspaces {
+    const fn new() -> Self {
+        Self {
+            in_use: Mutex::new(BTreeSet::new()),
+            used: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Leaves a key in a keyspace that is empty and that no other test has.
+    async fn use_one(
+        &self,
+        keyspace: &Keyspace,
+        redis: &mut MultiplexedConnection,
+    ) -> anyhow::Result<()> {
+        let url = keyspace.url().to_owned();
+        assert!(self.in_use.lock().unwrap().insert(url.clone()), "{url}");
+        assert_eq!(keyspace.key_count().await?, 0);
+        let () = redis.set("left", "behind").await?;
+        tokio::task::yield_now().await;
+        assert_eq!(keyspace.key_count().await?, 1);
+        self.in_use.lock().unwrap().remove(&url);
+        self.used.lock().unwrap().push(url);
+        Ok(())
+    }
+
+    /// Returns how many were used, and how many of them were different ones.
+    fn used(&self) -> (usize, usize) {
+        let used = self.used.lock().unwrap();
+        (used.len(), used.iter().collect::<BTreeSet<_>>().len())
+    }
+}
+
+fn eight_at_a_time(test: fn() -> ExitCode, times: usize) {
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..times).for_each(|_| assert_eq!(test(), ExitCode::SUCCESS)));
+        }
+    });
+}
+
+/// How many keyspaces of a server hold keys, as the server says.
+async fn filled(redis: &mut MultiplexedConnection) -> anyhow::Result<usize> {
+    let about: String = container_test::redis::cmd("INFO")
+        .arg("keyspace")
+        .query_async(redis)
+        .await?;
+    let filled = about.lines().filter(|line| line.contains(":keys="));
+    Ok(filled.count())
+}
+
+static MANY: Keyspaces = Keyspaces::new();
 
 #[container_test(redis(env = ["USED_BY=many tests"]))]
 #[ignore = "run by another test, many times"]
-async fn has_a_keyspace(
+async fn has_one_of_many_keyspaces(
     keyspace: Keyspace,
     mut redis: MultiplexedConnection,
 ) -> anyhow::Result<()> {
-    let url = keyspace.url().to_owned();
-    assert!(IN_USE.lock().unwrap().insert(url.clone()), "{url}");
-    assert_eq!(keyspace.key_count().await?, 0);
-    let () = redis.set("left", "behind").await?;
-    tokio::task::yield_now().await;
-    assert_eq!(keyspace.key_count().await?, 1);
-    IN_USE.lock().unwrap().remove(&url);
-    USED.lock().unwrap().insert(url);
+    MANY.use_one(&keyspace, &mut redis).await
+}
+
+#[container_test(redis(env = ["USED_BY=many tests"]))]
+#[ignore = "run by another test, after many"]
+async fn finds_all_other_keyspaces_empty(mut redis: MultiplexedConnection) -> anyhow::Result<()> {
+    // They are emptied in the background; the list of claims is always there.
+    let begun = Instant::now();
+    while filled(&mut redis).await? > 1 {
+        let waited = begun.elapsed();
+        assert!(waited < Duration::from_secs(10), "{waited:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     Ok(())
 }
 
 #[test]
-fn a_process_uses_its_keyspaces_again_emptied_and_never_two_at_a_time() {
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                for _ in 0..20 {
-                    has_a_keyspace();
-                }
-            });
-        }
-    });
-    // They are emptied in the background.
-    let begun = Instant::now();
-    loop {
-        let used = USED.lock().unwrap().len();
-        has_a_keyspace();
-        if USED.lock().unwrap().len() == used {
-            break;
-        }
-        let waited = begun.elapsed();
-        assert!(waited < Duration::from_secs(10), "{used} keyspaces");
+fn every_test_of_a_process_has_a_keyspace_that_none_had_before_and_that_is_emptied_afterwards() {
+    eight_at_a_time(has_one_of_many_keyspaces, 20);
+    assert_eq!(MANY.used(), (160, 160));
+    assert_eq!(finds_all_other_keyspaces_empty(), ExitCode::SUCCESS);
+}
+
+static FEW: Keyspaces = Keyspaces::new();
+
+#[container_test(redis(args = ["--databases", "5"]))]
+#[ignore = "run by another test, many times"]
+async fn has_one_of_four_keyspaces(
+    keyspace: Keyspace,
+    mut redis: MultiplexedConnection,
+) -> anyhow::Result<()> {
+    FEW.use_one(&keyspace, &mut redis).await
+}
+
+#[test]
+fn where_there_are_no_new_keyspaces_old_ones_are_used_again_emptied_and_never_two_at_a_time() {
+    eight_at_a_time(has_one_of_four_keyspaces, 5);
+    assert_eq!(FEW.used(), (40, 4));
+}
+
+static LEFT_BEHIND: Keyspaces = Keyspaces::new();
+static OTHERS: Keyspaces = Keyspaces::new();
+
+#[container_test(redis(args = ["--databases", "3"]))]
+#[ignore = "run by another test"]
+async fn leaves_work_behind(
+    keyspace: Keyspace,
+    mut redis: MultiplexedConnection,
+) -> anyhow::Result<()> {
+    LEFT_BEHIND.use_one(&keyspace, &mut redis).await?;
+    tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_secs(5)));
+    Ok(())
+}
+
+#[container_test(redis(args = ["--databases", "3"]))]
+#[ignore = "run by another test, many times"]
+async fn has_one_of_two_keyspaces(
+    keyspace: Keyspace,
+    mut redis: MultiplexedConnection,
+) -> anyhow::Result<()> {
+    OTHERS.use_one(&keyspace, &mut redis).await
+}
+
+#[test]
+fn a_keyspace_that_may_still_be_used_goes_to_no_other_test() {
+    assert_eq!(leaves_work_behind(), ExitCode::SUCCESS);
+    for _ in 0..4 {
+        assert_eq!(has_one_of_two_keyspaces(), ExitCode::SUCCESS);
     }
+    assert_eq!(OTHERS.used(), (4, 1));
+    let left = LEFT_BEHIND.used.lock().unwrap();
+    assert_ne!(left[0], OTHERS.used.lock().unwrap()[0]);
 }
 
 /// What a process leaves that is killed between creating a container and starting it: the engine

@@ -3,7 +3,7 @@
 //! A plain compile-fail harness compiles binaries, where a `#[test]` is left out before its types
 //! are looked at. So the files are test targets of a crate, which is checked once.
 //!
-//! `UI=overwrite cargo test -p container-test-tests --test ui` writes the expected messages anew;
+//! `UI=overwrite cargo test -p container-test-tests --test ui` writes the expected messages again;
 //! read what it wrote.
 
 // A test's helpers fail with it.
@@ -60,7 +60,7 @@ fn cases(chosen: impl Fn(&str) -> bool) -> Vec<String> {
 
 /// What a cargo command says about the cases that it says something about.
 fn ask(command: &str, cases: &[String]) -> BTreeMap<String, String> {
-    // The versions that the workspace has, so that nothing is compiled or downloaded anew.
+    // The versions that the workspace has, so that nothing is compiled or downloaded again.
     fs::copy(
         project().join("../../Cargo.lock"),
         project().join("Cargo.lock"),

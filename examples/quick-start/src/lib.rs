@@ -1,1 +1,1 @@
-//! Nothing here: the example is in `tests/sign_up.rs`.
+//! Empty: the example is `tests/sign_up.rs`.

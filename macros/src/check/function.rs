@@ -1,22 +1,33 @@
 //! The annotated function: its signature and its other attributes.
 
+use proc_macro2::Span;
 use quote::ToTokens;
-use syn::{Attribute, FnArg, ReturnType, Signature, Type};
+use syn::ext::IdentExt;
+use syn::{Attribute, Error, FnArg, Ident, ReturnType, Signature, Type};
 
+use super::services::Services;
+use super::value;
 use crate::parse::{Errors, Function};
 use crate::site::Site;
 
-/// What the function's own attributes ask of the function that takes its place.
+/// What the function asks of the test that replaces it.
 #[derive(Default)]
 pub(crate) struct Wrapper {
-    /// Whether it is to be ignored unless the feature for integration tests is on.
-    pub(crate) gated: bool,
+    /// The feature without which it is ignored.
+    pub(crate) gate: Option<String>,
     /// Whether it passes only if it panics.
     pub(crate) should_panic: bool,
+    /// The service that each argument is made from, if `#[from(…)]` names one.
+    pub(crate) sources: Vec<Option<String>>,
 }
 
 /// Checks the function; its mistakes go to `errors`.
-pub(crate) fn check(function: &Function, site: &Site, errors: &mut Errors) -> Wrapper {
+pub(crate) fn check(
+    function: &Function,
+    services: &Services,
+    site: &Site,
+    errors: &mut Errors,
+) -> Wrapper {
     let other_test = function
         .attributes
         .iter()
@@ -48,10 +59,44 @@ pub(crate) fn check(function: &Function, site: &Site, errors: &mut Errors) -> Wr
         let message = "a test with `#[should_panic]` must return nothing: take the return type out, and use `unwrap` or `expect` instead of `?`";
         errors.push(&signature.output, message);
     }
+    let sources = function
+        .sources
+        .iter()
+        .map(|attributes| source(attributes, services, errors))
+        .collect();
+    let gate = site.gate.as_ref().unwrap_or_else(|problem| {
+        errors.absorb(Error::new(Span::call_site(), problem));
+        &None
+    });
     Wrapper {
-        gated: site.gated && !has("ignore"),
+        gate: gate.clone().filter(|_| !has("ignore")),
         should_panic,
+        sources,
     }
+}
+
+/// Reads the `#[from(…)]` of an argument.
+fn source(attributes: &[Attribute], services: &Services, errors: &mut Errors) -> Option<String> {
+    let (attribute, others) = attributes.split_first()?;
+    for other in others {
+        errors.push(other, "`#[from(…)]` is given twice: keep one");
+    }
+    let names = services.names();
+    let help = if names.is_empty() {
+        "take this out, the test declares no service".to_owned()
+    } else {
+        format!("write {}", value::from_attributes(&names))
+    };
+    let Ok(word) = attribute.parse_args_with(Ident::parse_any) else {
+        let message = format!("`#[from(…)]` takes the name of a service: {help}");
+        errors.push(attribute, message);
+        return None;
+    };
+    let name = word.unraw().to_string();
+    if !services.doubtful && !names.contains(&name.as_str()) {
+        errors.push(word, format!("no service is named `{name}`: {help}"));
+    }
+    Some(name)
 }
 
 fn qualifiers(signature: &Signature, errors: &mut Errors) {
@@ -70,7 +115,7 @@ fn qualifiers(signature: &Signature, errors: &mut Errors) {
     if !signature.generics.params.is_empty() {
         errors.push(
             &signature.generics,
-            "a test cannot be generic, nothing would choose the parameters: take them out",
+            "a test cannot be generic, because nothing chooses the parameters: take them out",
         );
     }
     if let Some(clause) = &signature.generics.where_clause {
@@ -120,7 +165,7 @@ fn check_argument(argument: &FnArg, errors: &mut Errors) {
     }
 }
 
-/// Whether an attribute makes a test by itself, as `#[test]` and `#[tokio::test]` do.
+/// Returns whether an attribute makes a test by itself, as `#[test]` and `#[tokio::test]` do.
 pub(crate) fn is_test(attribute: &Attribute) -> bool {
     attribute
         .path()
@@ -135,7 +180,7 @@ fn returns_unit(signature: &Signature) -> bool {
             Type::Tuple(tuple) => tuple.elems.is_empty(),
             Type::Group(group) => is_unit(&group.elem),
             Type::Paren(paren) => is_unit(&paren.elem),
-            // Whatever never returns, returns nothing.
+            // A function that never returns has no value either.
             Type::Never(_) => true,
             _ => false,
         }

@@ -2,27 +2,25 @@
 
 use syn::{Error, Expr, ExprLit, Lit, LitStr, Result};
 
-use super::options::Declared;
 use super::value;
 use crate::parse::Entry;
 use crate::site::Site;
 
-/// Where the schema comes from, when something is said about it.
+/// Where the schema comes from.
 pub(crate) enum Migrations {
     /// A directory, relative to the crate.
     Directory(LitStr),
     /// SQL scripts: text, `include_str!(…)`, or any other constant.
     Inline(Vec<Expr>),
-    /// Nowhere.
+    /// There is none.
     Disabled,
 }
 
 const EXAMPLE: &str = "migrations = \"migrations\"";
 
-/// Reads the entry, and looks whether the directory is there.
-pub(crate) fn check(entry: &Entry, declared: &Declared, site: &Site) -> Result<Migrations> {
+/// Reads the entry, and checks that the directory exists.
+pub(crate) fn check(entry: &Entry, site: &Site) -> Result<Migrations> {
     let value = value::assigned(entry, EXAMPLE)?;
-    declared.require("postgres", &entry.name, "migrations need")?;
     match value {
         Expr::Lit(ExprLit {
             lit: Lit::Str(_), ..
@@ -35,7 +33,7 @@ pub(crate) fn check(entry: &Entry, declared: &Declared, site: &Site) -> Result<M
             lit: Lit::Bool(_), ..
         }) => Err(Error::new_spanned(
             value,
-            "leave this out: the directory `migrations` beside `Cargo.toml` is used if nothing is said; `migrations = false` switches that off",
+            "leave this out: the directory `migrations` beside `Cargo.toml` is the default; `migrations = false` switches it off",
         )),
         Expr::Array(list) if list.elems.is_empty() => Err(Error::new_spanned(
             value,
@@ -74,14 +72,14 @@ fn directory(written: &LitStr, site: &Site) -> Result<Migrations> {
     }
     let message = if path.is_file() {
         format!(
-            "`{}` is a file; migrations are a directory of them: write its name, or `migrations = [include_str!(…)]` for one file",
+            "`{}` is a file: write the name of a directory, or `migrations = [include_str!(…)]` for one file",
             path.display()
         )
     } else if looks_like_sql(&text) {
-        "this text names a directory; SQL goes into a list: put it into brackets, `migrations = [\"…\"]`".to_owned()
+        "text names a directory, and SQL goes into a list: put it into brackets, `migrations = [\"…\"]`".to_owned()
     } else {
         format!(
-            "there is no directory `{}`: create it, or correct its name, which is relative to the crate's `Cargo.toml`",
+            "there is no directory `{}`: create it, or correct its path, which is relative to `Cargo.toml`",
             path.display()
         )
     };

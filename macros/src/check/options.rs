@@ -1,123 +1,123 @@
-//! The attribute's own entries.
+//! The options of the test: every entry that is no service.
 
-use quote::ToTokens;
-use syn::{Error, Expr, Result};
+use syn::{Error, Expr, Path, PathArguments, Result};
 
-use super::service::{self, KINDS, Kind};
-use super::{Declaration, Flavor, migrations, seeds, value};
+use super::seeds::{self, Seed, Target};
+use super::services::Services;
+use super::setting::Setting;
+use super::{Declaration, Flavor, migrations, value};
 use crate::parse::{Entry, Errors, Value};
 use crate::site::Site;
 
 /// The words of the attribute that are no services.
-pub(crate) const WORDS: [&str; 5] = ["migrations", "seeds", "timeout", "flavor", "worker_threads"];
+pub(crate) const WORDS: [&str; 6] = [
+    "migrations",
+    "seeds",
+    "timeout",
+    "flavor",
+    "worker_threads",
+    "crate",
+];
 
-/// Which services there are, for the entries that need one.
-pub(crate) struct Declared {
-    names: Vec<&'static str>,
-    /// Whether an entry was not understood: it may have been the service that others need.
-    doubtful: bool,
-}
-
-impl Declared {
-    /// Fails if the service is not declared, saying what needs it.
-    pub(crate) fn require(&self, service: &str, at: impl ToTokens, what: &str) -> Result<()> {
-        if self.doubtful || self.names.contains(&service) {
-            return Ok(());
-        }
-        let message = format!(
-            "{what} `{service}`, which the test does not declare: write `#[container_test({service}, …)]`"
-        );
-        Err(Error::new_spanned(at, message))
-    }
-}
-
-/// Reads the attribute; its mistakes go to `errors`.
-pub(crate) fn check(entries: &[Entry], site: &Site, errors: &mut Errors) -> Declaration {
+/// Reads the options; mistakes go to `errors`, and migrations to the service that they are for.
+pub(crate) fn check(
+    entries: &[Entry],
+    services: &mut Services,
+    site: &Site,
+    errors: &mut Errors,
+) -> Declaration {
     let mut declaration = Declaration::default();
-    let known = known(entries, errors);
-    let doubtful = !errors.is_empty();
-    for entry in &known {
-        if let Some(kind) = Kind::named(&entry.name) {
-            declaration
-                .services
-                .push(service::check(kind, entry, errors));
-        }
-    }
-    let names = declaration
-        .services
-        .iter()
-        .map(|service| service.kind.name)
-        .collect();
-    let declared = Declared { names, doubtful };
-    for entry in &known {
-        if let Err(error) = option(entry, &mut declaration, &declared, site, errors) {
+    let options = each_once(entries, errors);
+    for entry in &options {
+        if let Err(error) = option(entry, &mut declaration, services, site, errors) {
             errors.absorb(error);
         }
     }
-    threads(&known, &mut declaration, errors);
+    threads(&options, &mut declaration, errors);
     declaration
 }
 
-/// The entries whose names are known, each once.
-fn known<'a>(entries: &'a [Entry], errors: &mut Errors) -> Vec<&'a Entry> {
-    let mut known: Vec<&Entry> = Vec::new();
+fn each_once<'a>(entries: &'a [Entry], errors: &mut Errors) -> Vec<&'a Entry> {
+    let mut once: Vec<&Entry> = Vec::new();
     for entry in entries {
-        let name = &entry.name;
-        if known.iter().any(|other| other.name == *name) {
-            errors.push(entry, format!("`{name}` is given twice: keep one"));
-        } else if Kind::named(name).is_some() || WORDS.iter().any(|word| name == word) {
-            known.push(entry);
+        let Some(word) = WORDS.into_iter().find(|word| entry.is(word)) else {
+            continue;
+        };
+        if once.iter().any(|other| other.is(word)) {
+            errors.push(entry, format!("`{word}` is given twice: keep one"));
         } else {
-            errors.push(name, unknown(entry, entries));
+            once.push(entry);
         }
     }
-    known
+    once
 }
 
-fn unknown(entry: &Entry, entries: &[Entry]) -> String {
-    let name = &entry.name;
-    let owners = || KINDS.into_iter().filter(|kind| kind.takes(name));
-    let declared = |kind: &&Kind| entries.iter().any(|entry| entry.name == kind.name);
-    if let Some(owner) = owners().find(declared).or_else(|| owners().next()) {
-        let value = match &entry.value {
-            Value::Assigned(value) => value.to_token_stream().to_string(),
-            Value::Bare | Value::List(_) => "…".to_owned(),
-        };
-        return format!(
-            "`{name}` is an option of a service: write `{}({name} = {value})`",
-            owner.name
-        );
-    }
-    let names: Vec<&str> = KINDS
-        .into_iter()
-        .map(|kind| kind.name)
-        .chain(WORDS)
-        .collect();
-    format!(
-        "unknown service or option `{name}`: {}",
-        value::suggestion(&name.to_string(), &names)
-    )
-}
-
-/// Reads one entry that is no service.
 fn option(
     entry: &Entry,
     declaration: &mut Declaration,
-    declared: &Declared,
+    services: &mut Services,
     site: &Site,
     errors: &mut Errors,
 ) -> Result<()> {
-    if entry.name == "migrations" {
-        declaration.migrations = Some(migrations::check(entry, declared, site)?);
-    } else if entry.name == "seeds" {
-        declaration.seeds = seeds::check(entry, declared, site, errors);
-    } else if entry.name == "timeout" {
+    if entry.is("migrations") {
+        migrations(entry, services, site)?;
+    } else if entry.is("seeds") {
+        let seeds = services.all.iter().flat_map(|service| &service.seeds);
+        let before: Vec<&Seed> = seeds.collect();
+        let target = Target::Test(services);
+        declaration.seeds = seeds::check(entry, &target, &before, site, errors);
+    } else if entry.is("timeout") {
         let value = value::assigned(entry, "timeout = \"30s\"")?;
         declaration.timeout = Some(value::duration(value, "timeout")?);
-    } else if entry.name == "flavor" {
+    } else if entry.is("flavor") {
         declaration.flavor = Some(flavor(value::assigned(entry, FLAVOR)?)?);
+    } else if entry.is("crate") {
+        declaration.crate_path = Some(crate_path(entry)?);
     }
     Ok(())
+}
+
+/// Moves the migrations of the test to the service that they are for.
+fn migrations(entry: &Entry, services: &mut Services, site: &Site) -> Result<()> {
+    let migrations = migrations::check(entry, site);
+    let Some(name) = entry.word() else {
+        return Ok(());
+    };
+    let Some(position) = services.only("postgres", name, "migrations need", "migrations = …")?
+    else {
+        return migrations.map(drop);
+    };
+    let service = &mut services.all[position];
+    if service.options.iter().any(|(other, _)| other == name) {
+        let message = format!(
+            "`{}` has migrations already: keep one of the two",
+            service.name
+        );
+        return Err(Error::new_spanned(entry, message));
+    }
+    let migrations = Setting::Migrations(migrations?);
+    service.options.push((name.clone(), migrations));
+    Ok(())
+}
+
+fn crate_path(entry: &Entry) -> Result<Path> {
+    const EXAMPLE: &str = "crate = my_crate::container_test";
+    let value = value::assigned(entry, EXAMPLE)?;
+    let call = match &entry.value {
+        Value::Assigned(value) => value.call.as_ref(),
+        Value::Bare | Value::List(_) => None,
+    };
+    let is_plain = |path: &Path| {
+        let mut segments = path.segments.iter();
+        segments.all(|segment| matches!(segment.arguments, PathArguments::None))
+    };
+    match call {
+        Some(call) if call.arguments.is_none() && is_plain(&call.path) => Ok(call.path.clone()),
+        _ => Err(Error::new_spanned(
+            value,
+            format!("expected the path of the crate `container_test`: write `{EXAMPLE}`"),
+        )),
+    }
 }
 
 const FLAVOR: &str = "flavor = \"multi_thread\"";
@@ -136,11 +136,11 @@ fn flavor(value: &Expr) -> Result<Flavor> {
     }
 }
 
-/// `worker_threads` says something only about the flavor that has several.
+/// `worker_threads` applies only to the flavor that has several.
 fn threads(entries: &[&Entry], declaration: &mut Declaration, errors: &mut Errors) {
     const EXAMPLE: &str = "worker_threads = 2";
-    let named = |name: &str| entries.iter().find(|entry| entry.name == name);
-    let Some(entry) = named("worker_threads") else {
+    let given = |word: &str| entries.iter().find(|entry| entry.is(word));
+    let Some(entry) = given("worker_threads") else {
         return;
     };
     let count = value::assigned(entry, EXAMPLE).and_then(|value| value::count(value, EXAMPLE));
@@ -148,9 +148,9 @@ fn threads(entries: &[&Entry], declaration: &mut Declaration, errors: &mut Error
         (Err(error), _) => errors.absorb(error),
         (Ok(count), Some(Flavor::MultiThread(threads))) => *threads = Some(count),
         // A flavor that was not understood has its own message.
-        (Ok(_), None) if named("flavor").is_some() => {}
+        (Ok(_), None) if given("flavor").is_some() => {}
         (Ok(_), _) => errors.push(
-            &entry.name,
+            &entry.path,
             format!("`worker_threads` needs several threads: write `{FLAVOR}` too"),
         ),
     }

@@ -1,165 +1,167 @@
-//! Services and what stands in their parentheses.
+//! What stands in the parentheses of a service.
 
-use syn::Ident;
+use proc_macro2::{Group, Span};
+use syn::spanned::Spanned;
+use syn::{Error, Expr, Ident};
 
-use super::setting::{self, Rule, Setting, Shape};
+use super::kinds::{BUILT_IN, BuiltIn, Kind};
+use super::options::WORDS;
+use super::seeds::{self, Seed, Target};
+use super::services::Mention;
+use super::setting::{self, Setting};
 use super::value;
-use crate::parse::{self, Entry, Errors, Value};
-
-/// A kind of service. A new one is a constant here, and a type of the same shape in the runtime.
-#[derive(Debug)]
-pub(crate) struct Kind {
-    /// Its word in the attribute, and its field in the runtime's `Test`.
-    pub(crate) name: &'static str,
-    /// The runtime's type that stands for it in `Declares`.
-    pub(crate) marker: &'static str,
-    /// The runtime's type of its options.
-    pub(crate) options_type: &'static str,
-    options: &'static [Rule],
-}
-
-/// All there are.
-pub(crate) const KINDS: [&Kind; 2] = [&POSTGRES, &REDIS];
-
-const POSTGRES: Kind = Kind {
-    name: "postgres",
-    marker: "Postgres",
-    options_type: "PostgresOptions",
-    options: &[
-        IMAGE,
-        DATABASE,
-        USER,
-        ISOLATION,
-        STARTUP_TIMEOUT,
-        ARGS,
-        ENV,
-        RECYCLE,
-    ],
-};
-
-const REDIS: Kind = Kind {
-    name: "redis",
-    marker: "Redis",
-    options_type: "RedisOptions",
-    options: &[
-        Rule {
-            example: "image = \"redis:8-alpine\"",
-            ..IMAGE
-        },
-        ISOLATION,
-        STARTUP_TIMEOUT,
-        Rule {
-            example: "args = [\"--maxmemory\", \"64mb\"]",
-            ..ARGS
-        },
-        ENV,
-    ],
-};
-
-const IMAGE: Rule = Rule::new("image", "image = \"postgres:18-alpine\"", Shape::Image);
-const DATABASE: Rule = Rule::new("database", "database = \"app\"", Shape::Identifier);
-const USER: Rule = Rule::new("user", "user = \"app\"", Shape::Identifier);
-const ISOLATION: Rule = Rule::new("isolation", "isolation = \"server\"", Shape::Isolation);
-const STARTUP_TIMEOUT: Rule = Rule::new(
-    "startup_timeout",
-    "startup_timeout = \"90s\"",
-    Shape::Duration,
-);
-const ARGS: Rule = Rule::new("args", "args = [\"-c\", \"work_mem=64MB\"]", Shape::Texts);
-const ENV: Rule = Rule::new("env", "env = [\"TZ=UTC\"]", Shape::Environment);
-const RECYCLE: Rule = Rule::new("recycle", "recycle = false", Shape::Flag);
-
-impl Kind {
-    /// The kind of this name.
-    pub(crate) fn named(name: &Ident) -> Option<&'static Self> {
-        KINDS.into_iter().find(|kind| name == kind.name)
-    }
-
-    /// Whether it has an option of this name.
-    pub(crate) fn takes(&self, name: &Ident) -> bool {
-        self.rule(name).is_some()
-    }
-
-    fn rule(&self, name: &Ident) -> Option<&'static Rule> {
-        self.options.iter().find(|rule| name == rule.name)
-    }
-}
+use crate::parse::{self, Entry, Errors, Value, written};
+use crate::site::Site;
 
 /// A declared service.
 pub(crate) struct Service {
+    /// Its name.
+    pub(crate) name: String,
     /// What it is.
-    pub(crate) kind: &'static Kind,
-    /// Its options, by the name of their field in the runtime, in the order written.
+    pub(crate) kind: Kind,
+    /// Its options by their fields, in the order written.
     pub(crate) options: Vec<(Ident, Setting)>,
+    /// Its own seeds, in the order written.
+    pub(crate) seeds: Vec<Seed>,
 }
 
 impl Service {
-    /// Whether every option is given.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.options.len() == self.kind.options.len()
+    /// Returns how it is written, with `options` in its parentheses.
+    pub(crate) fn example(&self, options: &str) -> String {
+        let call = match &self.kind {
+            Kind::BuiltIn(kind) => kind.example(options),
+            Kind::Custom(path) => format!("{}({options})", written(path)),
+        };
+        if self.name == self.kind.default_name() {
+            call
+        } else {
+            format!("{} = {call}", self.name)
+        }
     }
 }
 
-/// Reads one service; its mistakes go to `errors`.
-pub(crate) fn check(kind: &'static Kind, entry: &Entry, errors: &mut Errors) -> Service {
+/// Reads one service; mistakes go to `errors`. One without `name` has a mistake in it already.
+pub(crate) fn check(
+    mention: &Mention<'_>,
+    name: Option<&String>,
+    site: &Site,
+    errors: &mut Errors,
+) -> Service {
+    let kind = &mention.kind;
     let mut service = Service {
-        kind,
+        name: name.cloned().unwrap_or_default(),
+        kind: kind.clone(),
         options: Vec::new(),
+        seeds: Vec::new(),
     };
-    let group = match &entry.value {
-        Value::Bare => return service,
-        Value::List(group) => group,
-        Value::Assigned(value) => {
-            errors.push(
-                value,
-                format!(
-                    "`{0}` is a service: write `{0}` or `{0}({1})`",
-                    kind.name, kind.options[0].example
-                ),
-            );
-            return service;
-        }
-    };
-    let options = parse::entries(group.stream(), errors);
-    let mut seen: Vec<&Ident> = Vec::new();
-    for option in &options {
-        if seen.contains(&&option.name) {
-            errors.push(
-                option,
-                format!("`{}` is given twice: keep one", option.name),
-            );
+    let entries = entries(mention, &mut service, errors);
+    let mut seen: Vec<String> = Vec::new();
+    for entry in &entries {
+        let name = written(&entry.path);
+        if seen.contains(&name) {
+            errors.push(entry, format!("`{name}` is given twice: keep one"));
             continue;
         }
-        seen.push(&option.name);
-        let Some(rule) = kind.rule(&option.name) else {
-            errors.push(&option.name, unknown(kind, &option.name));
+        seen.push(name);
+        if is_seeds(kind, entry) {
+            let target = Target::Service(kind, &service.name);
+            service.seeds = seeds::check(entry, &target, &[], site, errors);
             continue;
+        }
+        let option = match kind {
+            Kind::BuiltIn(kind) => option(kind, entry, site),
+            Kind::Custom(_) => field(kind, entry),
         };
-        match setting::check(rule, option) {
-            Ok(setting) => service.options.push((option.name.clone(), setting)),
+        match option {
+            Ok(option) => service.options.push(option),
             Err(error) => errors.absorb(error),
         }
     }
     service
 }
 
-fn unknown(kind: &Kind, name: &Ident) -> String {
-    if super::options::WORDS.iter().any(|word| name == word) {
-        return format!(
-            "`{name}` belongs to the test, not to `{0}`: write it after `{0}(…),`",
-            kind.name
-        );
+/// The entries between the parentheses, after the image of a container.
+fn entries(mention: &Mention<'_>, service: &mut Service, errors: &mut Errors) -> Vec<Entry> {
+    let tokens = mention.arguments.map(Group::stream);
+    match &mention.kind {
+        Kind::BuiltIn(kind) if kind.takes_image => {
+            let tokens = tokens.filter(|tokens| !tokens.is_empty());
+            let Some(tokens) = tokens else {
+                let message = format!("`{}` takes an image: write {}", kind.word, kind.usage());
+                errors.push(mention.path, message);
+                return Vec::new();
+            };
+            let (image, entries) = parse::expression_and_entries(tokens, OPTION, errors);
+            match image {
+                Some(image @ Expr::Assign(_)) => {
+                    let message = format!("the image comes first: write {}", kind.usage());
+                    errors.push(image, message);
+                }
+                Some(image) => {
+                    let span = image.span().resolved_at(Span::call_site());
+                    let name = Ident::new("image", span);
+                    service.options.push((name, Setting::Container(image)));
+                }
+                None => {}
+            }
+            entries
+        }
+        Kind::BuiltIn(_) => parse::entries(tokens.unwrap_or_default(), OPTION, errors),
+        Kind::Custom(_) => parse::entries(tokens.unwrap_or_default(), FIELD, errors),
     }
-    if let Some(other) = KINDS.into_iter().find(|kind| kind.takes(name)) {
+}
+
+const OPTION: &str = "an option of the service: write `option = value`";
+const FIELD: &str = "a field of the service: write `field = value`";
+
+/// Whether an entry is `seeds(…)`. The type of a service may have a field of that name.
+fn is_seeds(kind: &Kind, entry: &Entry) -> bool {
+    let may_be_a_field = matches!(
+        (kind, &entry.value),
+        (Kind::Custom(_), Value::Assigned(_) | Value::Bare)
+    );
+    entry.is("seeds") && !may_be_a_field
+}
+
+fn option(kind: &BuiltIn, entry: &Entry, site: &Site) -> syn::Result<(Ident, Setting)> {
+    let found = entry.word().and_then(|name| Some((name, kind.rule(name)?)));
+    let Some((name, rule)) = found else {
+        return Err(Error::new_spanned(&entry.path, unknown(kind, entry)));
+    };
+    Ok((name.clone(), setting::check(rule, entry, site)?))
+}
+
+fn field(kind: &Kind, entry: &Entry) -> syn::Result<(Ident, Setting)> {
+    if let (Some(name), Value::Assigned(value)) = (entry.word(), &entry.value) {
+        return Ok((name.clone(), Setting::Field(value.expression.clone())));
+    }
+    let message = format!(
+        "the options of `{}` are its fields: write `field = value`",
+        kind.written()
+    );
+    Err(Error::new_spanned(entry, message))
+}
+
+fn unknown(kind: &BuiltIn, entry: &Entry) -> String {
+    let name = written(&entry.path);
+    let has = |other: &&&BuiltIn| entry.word().is_some_and(|name| other.rule(name).is_some());
+    if let Some(other) = BUILT_IN.iter().find(has) {
         return format!(
             "`{}` has no option `{name}`: take it out, it is an option of `{}`",
-            kind.name, other.name
+            kind.word, other.word
         );
     }
-    let names: Vec<&str> = kind.options.iter().map(|rule| rule.name).collect();
+    if WORDS.iter().any(|word| entry.is(word)) {
+        return format!(
+            "`{name}` belongs to the test, not to `{0}`: write it after `{0}(…),`",
+            kind.word
+        );
+    }
+    let names = kind.options.iter().map(|rule| rule.name);
+    let names: Vec<&str> = names.chain(["seeds"]).collect();
     format!(
         "`{}` has no option `{name}`: {}",
-        kind.name,
-        value::suggestion(&name.to_string(), &names)
+        kind.word,
+        value::suggestion(&name, &names)
     )
 }

@@ -1,13 +1,15 @@
-//! The values of a service's options.
+//! The values of the options of the services that the attribute has a word for.
 
 use std::time::Duration;
 
 use syn::{Error, Expr, Result};
 
+use super::migrations::{self, Migrations};
 use super::value;
 use crate::parse::Entry;
+use crate::site::Site;
 
-/// One option: its name is also its field in the runtime.
+/// One option. Its name is also the name of the field in the runtime.
 #[derive(Debug)]
 pub(crate) struct Rule {
     /// Its word.
@@ -19,7 +21,7 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    /// A rule, as the tables write it.
+    /// Returns a rule.
     pub(crate) const fn new(name: &'static str, example: &'static str, shape: Shape) -> Self {
         Self {
             name,
@@ -46,13 +48,19 @@ pub(crate) enum Shape {
     Environment,
     /// `true` or `false`.
     Flag,
+    /// `true` or `false`, where saying nothing is a third.
+    Choice,
+    /// A whole number above zero.
+    Count,
+    /// Where the schema comes from.
+    Migrations,
 }
 
 /// An option's value.
 pub(crate) enum Setting {
-    /// A text, or a constant that is one.
+    /// A text, or a constant that contains one.
     Text(Expr),
-    /// What the test has to itself.
+    /// What no other test uses.
     Isolation(Isolation),
     /// A time.
     Duration(Duration),
@@ -60,11 +68,21 @@ pub(crate) enum Setting {
     Texts(Vec<Expr>),
     /// Names and values.
     Pairs(Vec<(String, String)>),
-    /// Yes or no.
+    /// `true` or `false`.
     Flag(bool),
+    /// Yes or no, where saying nothing is a third.
+    Choice(bool),
+    /// A whole number above zero.
+    Count(u32),
+    /// Where the schema comes from.
+    Migrations(Migrations),
+    /// The image of a container.
+    Container(Expr),
+    /// The value of a field that only the compiler knows.
+    Field(Expr),
 }
 
-/// What the test has to itself.
+/// What no other test uses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Isolation {
     /// A database on a shared server.
@@ -74,7 +92,7 @@ pub(crate) enum Isolation {
 }
 
 /// Reads the value of one option.
-pub(crate) fn check(rule: &Rule, option: &Entry) -> Result<Setting> {
+pub(crate) fn check(rule: &Rule, option: &Entry, site: &Site) -> Result<Setting> {
     let value = value::assigned(option, rule.example)?;
     Ok(match rule.shape {
         Shape::Image => Setting::Text(image(value, rule)?),
@@ -88,6 +106,9 @@ pub(crate) fn check(rule: &Rule, option: &Entry) -> Result<Setting> {
         }
         Shape::Environment => Setting::Pairs(environment(value, rule)?),
         Shape::Flag => Setting::Flag(value::boolean(value, rule.example)?),
+        Shape::Choice => Setting::Choice(value::boolean(value, rule.example)?),
+        Shape::Count => Setting::Count(count(value, rule)?),
+        Shape::Migrations => Setting::Migrations(migrations::check(option, site)?),
     })
 }
 
@@ -109,7 +130,7 @@ fn image(value: &Expr, rule: &Rule) -> Result<Expr> {
     let image = value::text(value, rule.example)?;
     if written(&image).is_some_and(|image| image.contains(char::is_whitespace)) {
         let message = format!(
-            "an image's name contains no white space: write a name and a tag, as in `{}`",
+            "the name of an image contains no white space: write a name and a tag, as in `{}`",
             rule.example
         );
         return Err(Error::new_spanned(value, message));
@@ -118,17 +139,17 @@ fn image(value: &Expr, rule: &Rule) -> Result<Expr> {
 }
 
 fn identifier(value: &Expr, rule: &Rule) -> Result<Expr> {
-    /// PostgreSQL cuts longer names, silently.
+    /// PostgreSQL truncates longer names without an error.
     const LONGEST: usize = 63;
     let name = value::text(value, rule.example)?;
     if written(&name).is_some_and(|name| name.len() > LONGEST) {
-        let message = format!("PostgreSQL cuts names at {LONGEST} bytes: write a shorter one");
+        let message = format!("PostgreSQL truncates names to {LONGEST} bytes: write a shorter one");
         return Err(Error::new_spanned(value, message));
     }
     Ok(name)
 }
 
-/// The text itself, where it is a literal.
+/// The text itself, if it is a literal.
 fn written(text: &Expr) -> Option<String> {
     match text {
         Expr::Lit(syn::ExprLit {
@@ -141,7 +162,7 @@ fn written(text: &Expr) -> Option<String> {
 
 fn isolation(value: &Expr, rule: &Rule) -> Result<Isolation> {
     let word = match value {
-        // `isolation = server`: what is meant is clear, and so is what is missing.
+        // `isolation = server` lacks only its quotes.
         Expr::Path(path)
             if path
                 .path
@@ -168,6 +189,38 @@ fn isolation(value: &Expr, rule: &Rule) -> Result<Isolation> {
     }
 }
 
+fn count(value: &Expr, rule: &Rule) -> Result<u32> {
+    let count = value::count(value, rule.example)?;
+    u32::try_from(count).map_err(|_| {
+        Error::new_spanned(
+            value,
+            format!("this is too large: write `{}`", rule.example),
+        )
+    })
+}
+
+/// Variables that the runtime sets itself, and what to write instead.
+const SET_BY_US: [(&str, &str); 6] = [
+    ("POSTGRES_USER", "write `user = \"…\"`"),
+    ("POSTGRES_DB", "write `database = \"…\"`"),
+    (
+        "POSTGRES_PASSWORD",
+        "take it out, passwords are random; the arguments that are injected have it",
+    ),
+    (
+        "POSTGRES_PASSWORD_FILE",
+        "take it out, passwords are random; the arguments that are injected have it",
+    ),
+    (
+        "POSTGRES_HOST_AUTH_METHOD",
+        "take it out, connections use a password",
+    ),
+    (
+        "POSTGRES_INITDB_ARGS",
+        "take it out, and write settings of the server as `args = [\"-c\", \"name=value\"]`",
+    ),
+];
+
 fn environment(value: &Expr, rule: &Rule) -> Result<Vec<(String, String)>> {
     let mut seen: Vec<String> = Vec::new();
     all(value::list(value, rule.example)?.map(|element| {
@@ -188,6 +241,12 @@ fn environment(value: &Expr, rule: &Rule) -> Result<Vec<(String, String)>> {
                 ));
             }
         };
+        if let Some((_, instead)) = SET_BY_US.iter().find(|(ours, _)| *ours == name) {
+            return Err(Error::new_spanned(
+                element,
+                format!("container-test sets `{name}` itself: {instead}"),
+            ));
+        }
         if seen.iter().any(|other| other == name) {
             return Err(Error::new_spanned(
                 element,

@@ -1,23 +1,26 @@
-//! The values of options: texts, lists, numbers, durations.
+//! The values of options: texts, lists, numbers, durations; and the names in messages.
 
 use std::time::Duration;
 
 use syn::{Error, Expr, ExprLit, Lit, LitStr, Result};
 
-use crate::parse::{Entry, Value};
+use crate::parse::{Entry, Value, written};
 
-/// The value after `name =`, or how to write one.
+/// Returns the value after `name =`, or an error that says how to write one.
 pub(crate) fn assigned<'a>(entry: &'a Entry, example: &str) -> Result<&'a Expr> {
     match &entry.value {
-        Value::Assigned(value) => Ok(value),
+        Value::Assigned(value) => Ok(&value.expression),
         Value::Bare | Value::List(_) => Err(Error::new_spanned(
             entry,
-            format!("`{}` takes a value: write `{example}`", entry.name),
+            format!(
+                "`{}` takes a value: write `{example}`",
+                written(&entry.path)
+            ),
         )),
     }
 }
 
-/// A text literal, or what to write instead.
+/// Returns a text literal.
 pub(crate) fn literal(value: &Expr, example: &str) -> Result<LitStr> {
     let Expr::Lit(ExprLit {
         lit: Lit::Str(text),
@@ -33,7 +36,7 @@ pub(crate) fn literal(value: &Expr, example: &str) -> Result<LitStr> {
     Ok(text.clone())
 }
 
-/// A text literal, a constant or a macro such as `concat!(…)`.
+/// Returns a text literal, a constant or a macro such as `concat!(…)`.
 pub(crate) fn text(value: &Expr, example: &str) -> Result<Expr> {
     match value {
         Expr::Macro(_) => {}
@@ -43,14 +46,14 @@ pub(crate) fn text(value: &Expr, example: &str) -> Result<Expr> {
     Ok(value.clone())
 }
 
-/// Whether a path looks like a constant's; a word in lower case is a text that lacks its quotes.
+/// Whether a path looks like that of a constant; a word in lower case is text without quotes.
 fn is_constant(path: &syn::Path) -> bool {
     path.segments
         .last()
         .is_some_and(|name| !name.ident.to_string().contains(char::is_lowercase))
 }
 
-/// Servers and systems take texts up to the first NUL, so none may contain one.
+/// Servers and operating systems end a text at its first NUL.
 fn printable(text: &LitStr) -> Result<()> {
     let value = text.value();
     if value.trim().is_empty() {
@@ -68,7 +71,7 @@ fn printable(text: &LitStr) -> Result<()> {
     Ok(())
 }
 
-/// The elements of `[…]`, or what to write instead.
+/// Returns the elements of `[…]`.
 pub(crate) fn list<'a>(value: &'a Expr, example: &str) -> Result<impl Iterator<Item = &'a Expr>> {
     match value {
         Expr::Array(list) if list.elems.is_empty() => Err(Error::new_spanned(
@@ -83,7 +86,7 @@ pub(crate) fn list<'a>(value: &'a Expr, example: &str) -> Result<impl Iterator<I
     }
 }
 
-/// `true` or `false`.
+/// Reads `true` or `false`.
 pub(crate) fn boolean(value: &Expr, example: &str) -> Result<bool> {
     match value {
         Expr::Lit(ExprLit {
@@ -97,7 +100,7 @@ pub(crate) fn boolean(value: &Expr, example: &str) -> Result<bool> {
     }
 }
 
-/// A whole number above zero.
+/// Reads a whole number above zero.
 pub(crate) fn count(value: &Expr, example: &str) -> Result<usize> {
     let Expr::Lit(ExprLit {
         lit: Lit::Int(number),
@@ -122,7 +125,7 @@ pub(crate) fn count(value: &Expr, example: &str) -> Result<usize> {
     }
 }
 
-/// A duration such as `"30s"`.
+/// Reads a duration such as `"30s"`.
 pub(crate) fn duration(value: &Expr, name: &str) -> Result<Duration> {
     if let Expr::Lit(ExprLit {
         lit: Lit::Int(number),
@@ -177,7 +180,7 @@ fn parse_duration(text: &str) -> std::result::Result<Duration, String> {
         .and_then(|number: u64| number.checked_mul(unit_in_ms));
     match milliseconds {
         Some(0) => Err(
-            "a duration of zero leaves no time at all: write a longer one, or leave the option out"
+            "a duration of zero leaves no time: write a longer one, or leave the option out"
                 .to_owned(),
         ),
         Some(milliseconds) => Ok(Duration::from_millis(milliseconds)),
@@ -187,7 +190,7 @@ fn parse_duration(text: &str) -> std::result::Result<Duration, String> {
     }
 }
 
-/// The name that a misspelt one may have meant.
+/// Returns the name that a misspelt one is closest to, if any is close.
 pub(crate) fn nearest<'a>(
     wrong: &str,
     names: impl IntoIterator<Item = &'a str>,
@@ -201,7 +204,7 @@ pub(crate) fn nearest<'a>(
         .map(|(_, name)| name)
 }
 
-/// What to say after an unknown name: the one that was probably meant, or all there are.
+/// Returns what a message about an unknown name ends with: the closest name, or all of them.
 pub(crate) fn suggestion(wrong: &str, names: &[&str]) -> String {
     match nearest(wrong, names.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
@@ -209,11 +212,31 @@ pub(crate) fn suggestion(wrong: &str, names: &[&str]) -> String {
     }
 }
 
-/// `a`, `b` and `c`.
+/// Returns `a`, `b` and `c`.
 pub(crate) fn enumeration(names: &[&str]) -> String {
+    joined(names, "and")
+}
+
+/// Returns `a`, `b` or `c`.
+pub(crate) fn alternatives(names: &[&str]) -> String {
+    joined(names, "or")
+}
+
+/// Returns the `#[from(…)]` of each name, as alternatives.
+pub(crate) fn from_attributes(names: &[&str]) -> String {
+    let attributes: Vec<String> = names
+        .iter()
+        .map(|name| format!("#[from({name})]"))
+        .collect();
+    alternatives(&attributes.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn joined(names: &[&str], last_separator: &str) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((last, rest)) if !rest.is_empty() => {
+            format!("{} {last_separator} {last}", rest.join(", "))
+        }
         _ => quoted.concat(),
     }
 }
@@ -222,7 +245,7 @@ pub(crate) fn enumeration(names: &[&str]) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{enumeration, nearest, parse_duration};
+    use super::{alternatives, enumeration, nearest, parse_duration};
 
     #[test]
     fn reads_a_number_and_a_unit() {
@@ -285,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_name_that_was_probably_meant() {
+    fn finds_the_closest_name() {
         let names = ["postgres", "redis", "migrations", "timeout", "flavor"];
         for (wrong, right) in [
             ("postgress", "postgres"),
@@ -300,13 +323,14 @@ mod tests {
     }
 
     #[test]
-    fn offers_nothing_for_a_name_like_no_other() {
+    fn finds_nothing_if_no_name_is_close() {
         assert_eq!(nearest("kafka", ["postgres", "redis", "migrations"]), None);
     }
 
     #[test]
-    fn enumerates_as_a_sentence_does() {
+    fn joins_names_as_a_sentence_does() {
         assert_eq!(enumeration(&["a"]), "`a`");
         assert_eq!(enumeration(&["a", "b", "c"]), "`a`, `b` and `c`");
+        assert_eq!(alternatives(&["a", "b"]), "`a` or `b`");
     }
 }

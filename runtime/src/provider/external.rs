@@ -1,80 +1,101 @@
-//! Servers that the environment names by URL: never started, never stopped by us.
+//! Servers that the environment names by URL: this crate neither starts nor stops them.
 
 use std::collections::HashSet;
 use std::future::Future;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{Address, BoxError, Endpoint, Source, Wanted};
+use super::request::Request;
+use crate::service::{Address, Endpoint, NoLog, OpenError};
 use crate::{Error, Result, report};
 
-/// How long a server may take: it should run already, but a service container of a CI job may
-/// be starting at the same time.
+/// How long a server may take to answer: it should run already, but a service container of a CI
+/// job may be starting at the same time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a server that has no free connection is waited for: other tests give theirs back.
-const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(300);
+/// How long a server may have no free connection: other tests close theirs.
+const PATIENCE_WHILE_FULL: Duration = Duration::from_secs(300);
 
-/// How long it is so in silence.
+/// How long to wait for a free connection before saying so.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// Servers that did not answer in time: further tests of this process need not wait again.
-static SILENT: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+/// The servers, by URL, that did not answer in time: further tests of the process do not wait for
+/// them again.
+#[derive(Debug, Default)]
+pub(super) struct SilentServers(Mutex<HashSet<String>>);
 
-/// Connects to the server that the URL names.
+impl SilentServers {
+    fn with<T>(&self, change: impl FnOnce(&mut HashSet<String>) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Waits until `open` succeeds on the server that the URL names.
 pub(super) async fn provide<T, C, F>(
-    wanted: &Wanted,
+    request: &Request,
     url: String,
-    connect: C,
+    silent: &SilentServers,
+    open: C,
 ) -> Result<(Endpoint, T)>
 where
     C: Fn(Endpoint) -> F,
-    F: Future<Output = Result<T, BoxError>>,
+    F: Future<Output = Result<T, OpenError>>,
 {
-    let service = wanted.service.name();
-    let place = format!("server {}", without_password(&url));
-    if wanted.only_for.is_some() {
-        return Err(Error::new(format!("give the test a {service} server of its own"))
-            .because("servers given by URL are shared")
-            .with_help("run this test with Docker or local programs, or use `isolation = \"database\"`"));
+    let spec = &request.spec;
+    let service = spec.service;
+    if spec.exclusive {
+        return Err(
+            Error::new(format!("give the test a {service} server of its own"))
+                .because("servers given by URL are shared")
+                .with_help(
+                    "run this test with Docker or local programs, or leave out \
+                     `isolation = \"server\"`",
+                ),
+        );
     }
     let endpoint = Endpoint {
-        address: Address::Url(url.clone()),
-        place,
-        source: Source::External,
+        description: format!("server {}", without_password(&url)),
+        address: Address::Given(url.clone()),
+        outlives_tests: true,
+        log: Arc::new(NoLog),
     };
-    let was_silent = silent(|urls| urls.contains(&url));
-    let (begun, mut told) = (Instant::now(), false);
+    let was_silent = silent.with(|urls| urls.contains(&url));
+    let (since, mut told) = (Instant::now(), false);
     let mut pause = Duration::from_millis(50);
     loop {
-        let error = match connect(endpoint.clone()).await {
-            Ok(lease) => {
-                silent(|urls| urls.remove(&url));
-                return Ok((endpoint, lease));
+        let failure = match open(endpoint.clone()).await {
+            Ok(opened) => {
+                silent.with(|urls| urls.remove(&url));
+                return Ok((endpoint, opened));
             }
-            Err(error) => error,
+            Err(failure) => failure,
         };
-        let obstacle = obstacle(error.as_ref());
-        let patience = match obstacle {
-            Obstacle::Full => PATIENCE_WITH_OTHERS,
-            Obstacle::Silent if !was_silent => wanted.startup_timeout.min(PATIENCE),
-            Obstacle::Silent | Obstacle::Lasting => Duration::ZERO,
+        let patience = match &failure {
+            OpenError::Full(_) => PATIENCE_WHILE_FULL,
+            OpenError::Starting(_) if !was_silent => spec.startup_timeout.min(PATIENCE),
+            OpenError::Starting(_) | OpenError::Fatal(_) => Duration::ZERO,
         };
-        if begun.elapsed() >= patience {
-            if matches!(obstacle, Obstacle::Silent) {
-                silent(|urls| urls.insert(url.clone()));
+        let waited = since.elapsed();
+        if waited >= patience {
+            if matches!(failure, OpenError::Starting(_)) {
+                silent.with(|urls| urls.insert(url));
             }
-            return Err(Error::new(format!("use the {service} {}", endpoint.place))
-                .because(error)
-                .with_help("check the URL: scheme, host, port, user, password and database; encrypted connections need the feature `tls`"));
+            return Err(
+                Error::new(format!("use the {service} {}", endpoint.description))
+                    .because(failure.into_cause())
+                    .with_help(
+                        "check the URL: scheme, host, port, user, password and database; \
+                         encrypted connections need the feature `tls`",
+                    ),
+            );
         }
-        if matches!(obstacle, Obstacle::Full) && !told && begun.elapsed() > SILENCE {
+        if matches!(failure, OpenError::Full(_)) && !told && waited > SILENCE {
             told = true;
             report::progress(&format!(
                 "waiting for a free connection to the {service} {}",
-                endpoint.place
+                endpoint.description
             ));
         }
         sleep(pause).await;
@@ -82,48 +103,8 @@ where
     }
 }
 
-fn silent(look: impl FnOnce(&mut HashSet<String>) -> bool) -> bool {
-    look(&mut SILENT.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
-/// What keeps us from a server.
-enum Obstacle {
-    /// It has no free connection.
-    Full,
-    /// It may be starting.
-    Silent,
-    /// It will not do any other time.
-    Lasting,
-}
-
-fn obstacle(error: &(dyn std::error::Error + 'static)) -> Obstacle {
-    if let Some(error) = error.downcast_ref::<sqlx::Error>() {
-        let code = error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code);
-        return match code.as_deref() {
-            Some("53300") => Obstacle::Full,
-            Some("57P03") => Obstacle::Silent,
-            _ if matches!(error, sqlx::Error::Io(_)) => Obstacle::Silent,
-            _ => Obstacle::Lasting,
-        };
-    }
-    let may_be_starting = error
-        .downcast_ref::<redis::RedisError>()
-        .is_some_and(|error| {
-            error.is_io_error()
-                || error.is_connection_refusal()
-                || error.is_timeout()
-                || error.code() == Some("LOADING")
-        });
-    if may_be_starting {
-        Obstacle::Silent
-    } else {
-        Obstacle::Lasting
-    }
-}
-
-/// The URL as it may be shown. What is not well-formed may have its password anywhere.
+/// Returns a URL without its password. One that is not well-formed is not shown at all: the
+/// password may be anywhere in it.
 fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return "given by an odd URL".to_owned();
@@ -144,30 +125,91 @@ fn without_password(url: &str) -> String {
     format!("{scheme}://{user}{shown}{socket}")
 }
 
-/// The text up to any of the characters.
+/// Returns the text up to the first of the characters.
 fn until<'a>(text: &'a str, characters: &str) -> &'a str {
     let end = text.find(|character| characters.contains(character));
     &text[..end.unwrap_or(text.len())]
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "what goes wrong fails the test")]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+    use crate::config::Config;
+    use crate::service::ServerSpec;
+
+    const URL: &str = "nats://me:secret@127.0.0.1:1";
+
+    const STARTUP: Duration = Duration::from_millis(200);
+
+    fn request() -> Request {
+        let spec = ServerSpec {
+            startup_timeout: STARTUP,
+            ..ServerSpec::new("nats", "nats:2-alpine", 4222)
+        };
+        Request::new(&spec, &Arc::new(Config::with(&[]))).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_fatal_error_ends_the_wait() {
+        let (silent, tries) = (SilentServers::default(), Cell::new(0));
+        let open = |_| {
+            tries.set(tries.get() + 1);
+            async { Err::<(), _>(OpenError::fatal("the password is wrong")) }
+        };
+        let provided = provide(&request(), URL.to_owned(), &silent, open).await;
+        let report = provided.unwrap_err().report();
+        assert!(
+            report.contains("because: the password is wrong"),
+            "{report}"
+        );
+        assert!(!report.contains("secret"), "{report}");
+        assert_eq!(tries.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_answer_is_waited_for_once() {
+        let silent = SilentServers::default();
+        let open = |_| async { Err::<(), _>(OpenError::starting("nothing answers")) };
+        for waits in [true, false] {
+            let since = Instant::now();
+            let provided = provide(&request(), URL.to_owned(), &silent, open).await;
+            provided.unwrap_err();
+            assert_eq!(since.elapsed() >= STARTUP, waits);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_full_is_waited_for_longer() {
+        let (silent, since) = (SilentServers::default(), Instant::now());
+        let open = async |_| {
+            if since.elapsed() < STARTUP * 2 {
+                Err(OpenError::full("too many clients"))
+            } else {
+                Ok(())
+            }
+        };
+        provide(&request(), URL.to_owned(), &silent, open)
+            .await
+            .unwrap();
+    }
 
     #[test]
     fn passwords_are_not_shown() {
         for (url, shown) in [
             (
-                "postgres://me:se@cret@db:5432/x?password=p",
-                "postgres://me@db:5432/x",
+                "sql://me:se@cret@db:5432/x?password=p",
+                "sql://me@db:5432/x",
             ),
-            ("postgres://me:se/cret@db/x", "postgres://me@db/x"),
-            ("postgres://me:se?cret@db/x", "postgres://me@db/x"),
-            ("postgres://me:secret", "given by an odd URL"),
+            ("sql://me:se/cret@db/x", "sql://me@db/x"),
+            ("sql://me:se?cret@db/x", "sql://me@db/x"),
+            ("sql://me:secret", "given by an odd URL"),
             ("me:secret", "given by an odd URL"),
-            ("redis://:secret@cache/3", "redis://@cache/3"),
-            ("redis://cache:6379", "redis://cache:6379"),
-            ("redis://[::1]:6379/2", "redis://[::1]:6379/2"),
+            ("cache://:secret@cache/3", "cache://@cache/3"),
+            ("cache://cache:6379", "cache://cache:6379"),
+            ("cache://[::1]:6379/2", "cache://[::1]:6379/2"),
         ] {
             assert_eq!(without_password(url), shown, "{url}");
         }
@@ -176,17 +218,14 @@ mod tests {
     #[test]
     fn sockets_are_shown() {
         for (url, shown) in [
+            ("sql://me:secret@%2Frun%2Fpg/x", "sql://me@%2Frun%2Fpg/x"),
             (
-                "postgres://me:secret@%2Frun%2Fpg/x",
-                "postgres://me@%2Frun%2Fpg/x",
+                "sql://me@localhost/x?host=/run/pg&password=p",
+                "sql://me@localhost/x at /run/pg",
             ),
             (
-                "postgres://me@localhost/x?host=/run/pg&password=p",
-                "postgres://me@localhost/x at /run/pg",
-            ),
-            (
-                "unix:///run/redis.sock?pass=secret",
-                "unix:///run/redis.sock",
+                "unix:///run/cache.sock?pass=secret",
+                "unix:///run/cache.sock",
             ),
         ] {
             assert_eq!(without_password(url), shown, "{url}");

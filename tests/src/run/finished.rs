@@ -1,6 +1,7 @@
 //! What a run said, and what is left of it.
 
 use std::fs;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -42,6 +43,12 @@ impl Finished<'_> {
     #[must_use]
     pub fn preparations(&self) -> usize {
         self.servers("")
+    }
+
+    /// The directory that local servers of the run had theirs in.
+    #[must_use]
+    pub fn data_directory(&self) -> Option<&Path> {
+        self.local.as_ref().map(Local::directory)
     }
 
     /// Removes the run's containers by force; tells how many there were.

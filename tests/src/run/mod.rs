@@ -92,7 +92,7 @@ impl<'a> Run<'a> {
     /// Takes servers from programs of this machine, with their data in a directory of the run.
     #[must_use]
     pub fn on_local_servers(self) -> Self {
-        // The servers' user is somebody else if we are root.
+        // The servers' user is another one if we are root.
         let open = Permissions::from_mode(0o755);
         fs::set_permissions(self.directory.path(), open).expect("a directory of ours");
         let data = self.directory.path().join("data");
@@ -251,8 +251,16 @@ impl<'a> Running<'a> {
         self.wait_until(Duration::from_millis(1), &what, |run| {
             run.local
                 .as_ref()
-                .is_some_and(|local| local.has_process(part))
+                .is_some_and(|local| !local.processes(part).is_empty())
         })
+    }
+
+    /// The processes of the run's servers, and of what prepares their data, whose command line has
+    /// this in it.
+    #[must_use]
+    pub fn processes(&self, part: &str) -> Vec<String> {
+        let processes = self.local.iter().flat_map(|local| local.processes(part));
+        processes.map(|process| process.id.to_string()).collect()
     }
 
     fn wait_until(
@@ -283,6 +291,21 @@ impl<'a> Running<'a> {
         processes::signal("INT", &[format!("-{}", self.child.id())]);
     }
 
+    /// SIGSTOP to the runner and to the tests, until [`resume`](Self::resume).
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// SIGCONT to the runner and to the tests.
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    /// Removes the file `MARK`: a test that waits for this goes on.
+    pub fn remove_mark(&self) {
+        fs::remove_file(self.directory.path().join("mark")).expect("a mark");
+    }
+
     /// SIGKILL to the runner and, under `cargo test`, to the tests, but not to what is in process
     /// groups of its own.
     pub fn kill_group(&self) {
@@ -291,12 +314,16 @@ impl<'a> Running<'a> {
 
     /// SIGKILL to the runner and to the tests, all at once.
     pub fn kill(&self) {
+        self.signal("KILL");
+    }
+
+    fn signal(&self, signal: &str) {
         let processes = processes::with_variable("USER", &self.user);
         let ids: Vec<String> = processes
             .iter()
             .map(|process| process.id.to_string())
             .collect();
-        processes::signal("KILL", &ids);
+        processes::signal(signal, &ids);
     }
 
     /// Waits for its end.

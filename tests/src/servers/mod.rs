@@ -1,5 +1,6 @@
-//! Plain servers, as somebody else runs them: what is given by URL, and what is found on them.
+//! Plain servers, as other people run them: what is given by URL, and what is found on them.
 
+mod pgbouncer;
 mod postgres;
 mod redis;
 
@@ -15,14 +16,15 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+pub use self::pgbouncer::Pgbouncer;
 pub use self::postgres::{PASSWORD, Postgres, REGISTRY, ROLE};
 pub use self::redis::Redis;
 
 /// Longest time that a server may take to answer, and to have ended what it does.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Runs a program until the pipe on its input closes: whoever holds the other end has ended then,
-/// however that came.
+/// Runs a program until the pipe on its input closes: the process that holds the other end has
+/// ended then, in whatever way.
 const WHILE_WE_LIVE: &str = r#""$@" & server=$!; read -r _; kill -s INT $server; wait $server"#;
 
 fn end(process: &mut Child) {
@@ -30,19 +32,24 @@ fn end(process: &mut Child) {
     let _ = process.wait();
 }
 
-/// A directory that servers can enter, be they somebody else.
+/// A directory that servers can enter, also as another user.
 fn directory() -> TempDir {
     let directory = tempfile::Builder::new()
         .prefix("container-test-server-")
         .tempdir()
         .expect("a directory for a server");
-    if let Some((user, group)) = other_user("postgres") {
-        chown(directory.path(), Some(user), Some(group)).expect("a directory of postgres");
-    }
+    hand_over(directory.path());
     directory
 }
 
-/// A port that nobody listens on.
+/// Gives a file or directory to the user of servers if we are root.
+fn hand_over(path: &Path) {
+    if let Some((user, group)) = other_user("postgres") {
+        chown(path, Some(user), Some(group)).expect("a file that we may give away");
+    }
+}
+
+/// A port that no process listens on.
 #[must_use]
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
@@ -93,7 +100,9 @@ fn other_user(name: &str) -> Option<(u32, u32)> {
 
 fn program(name: &str, package: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut candidates = std::env::split_paths(&path).map(|directory| directory.join(name));
+    let mut candidates = std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin")])
+        .map(|directory| directory.join(name));
     let found = candidates.find(|candidate| candidate.is_file());
     found.unwrap_or_else(|| panic!("this suite needs {name}: install the package {package}"))
 }

@@ -13,7 +13,7 @@ use super::{as_user, directory, end, finish, free_port, output, wait_for, wrappe
 /// The role that tests have: it may create databases, and nothing else.
 pub const ROLE: &str = "tester";
 /// The database in which processes with this role know of each other.
-pub const REGISTRY: &str = "container_test_1_tester";
+pub const REGISTRY: &str = "container_test_2_tester";
 /// Its password.
 pub const PASSWORD: &str = "tell-nobody";
 
@@ -24,7 +24,7 @@ pub struct Postgres {
     port: u16,
     process: Child,
     directory: TempDir,
-    /// What was there before anybody used it.
+    /// What was there before any process used it.
     before: Vec<String>,
 }
 
@@ -51,6 +51,14 @@ impl Postgres {
         server.psql(&format!("CREATE DATABASE theirs OWNER {ROLE}"));
         server.before = server.objects();
         server
+    }
+
+    /// Runs SQL as the superuser; what it makes counts as there before any process used the server.
+    #[must_use]
+    pub fn prepared_by(mut self, sql: &str) -> Self {
+        self.psql(sql);
+        self.before = self.objects();
+        self
     }
 
     /// A server that follows this one and can only be read.
@@ -191,7 +199,10 @@ impl Postgres {
             SELECT 'database ' || datname || CASE WHEN datistemplate THEN ' (template)' ELSE '' END
             FROM pg_database
             UNION ALL SELECT 'role ' || rolname FROM pg_roles
-            UNION ALL SELECT 'setting ' || s::text FROM pg_db_role_setting s
+            -- Those of a template go with it.
+            UNION ALL SELECT concat_ws(' ', 'setting', setdatabase, setrole, setting)
+            FROM pg_db_role_setting s, unnest(setconfig) setting
+            WHERE setdatabase NOT IN (SELECT oid FROM pg_database WHERE datistemplate)
             UNION ALL SELECT 'prepared transaction ' || gid FROM pg_prepared_xacts
             UNION ALL SELECT 'replication slot ' || slot_name FROM pg_replication_slots
             ORDER BY 1";
@@ -200,13 +211,13 @@ impl Postgres {
 
     /// The databases that hold what processes know of each other: one per role that has come.
     fn registries(&self) -> Vec<String> {
-        self.rows("SELECT datname FROM pg_database WHERE datname LIKE 'container\\_test\\_1\\_%'")
+        self.rows("SELECT datname FROM pg_database WHERE datname LIKE 'container\\_test\\_2\\_%'")
     }
 
     /// The finished templates.
     #[must_use]
     pub fn templates(&self) -> Vec<String> {
-        const TEMPLATES: &str = "SELECT name FROM template WHERE profile IS NOT NULL ORDER BY 1";
+        const TEMPLATES: &str = "SELECT name FROM template WHERE snapshot IS NOT NULL ORDER BY 1";
         let registries = self.registries().into_iter();
         registries
             .flat_map(|registry| self.rows_in(&registry, TEMPLATES))
@@ -222,7 +233,7 @@ impl Postgres {
             FROM pg_stat_activity
             WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
         const ROWS: &str = "
-            SELECT 'template that is not finished ' || name FROM template WHERE profile IS NULL
+            SELECT 'template that is not finished ' || name FROM template WHERE snapshot IS NULL
             UNION ALL SELECT 'claim ' || database || ' of ' || test FROM claim
             UNION ALL SELECT 'recycled ' || database FROM recycled
             UNION ALL SELECT 'lock ' || l::text FROM pg_locks l WHERE locktype = 'advisory'";

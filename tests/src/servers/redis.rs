@@ -1,6 +1,8 @@
 //! Redis.
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::thread::sleep;
@@ -60,6 +62,18 @@ impl Redis {
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.directory.path().join("redis.sock")
+    }
+
+    /// Connects a client that is in this logical database and does nothing.
+    #[must_use]
+    pub fn connect(&self, database: u32) -> TcpStream {
+        let mut client = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
+        let select = format!("SELECT {database}\r\n");
+        client.write_all(select.as_bytes()).expect("a command");
+        let mut answer = [0; 5];
+        client.read_exact(&mut answer).expect("an answer");
+        assert_eq!(&answer, b"+OK\r\n");
+        client
     }
 
     /// What it answers to a command in a logical database.

@@ -9,7 +9,7 @@ use container_test_tests::project::Project;
 use container_test_tests::run::{Runner, Running};
 use container_test_tests::servers::{Postgres, REGISTRY, ROLE, Redis};
 
-use crate::{left, passed, project, run, says};
+use crate::{left, passed, project, run};
 
 const RUNNERS: [Runner; 2] = [Runner::CargoTest, Runner::Nextest];
 
@@ -118,7 +118,7 @@ fn leaves_nothing(
     if end.killed {
         let claims = postgres.rows_in(
             REGISTRY,
-            "SELECT lease FROM claim UNION ALL SELECT lease FROM template WHERE profile IS NULL",
+            "SELECT lease FROM claim UNION ALL SELECT lease FROM template WHERE snapshot IS NULL",
         );
         if claims.is_empty() {
             return Err("it was not killed in the middle".to_owned());
@@ -157,7 +157,7 @@ fn a_database_that_is_still_being_created_when_its_process_is_killed_goes_as_wel
     let next = on_servers()
         .args(&["--test", "ends", "--", "--exact", "uses_postgres"])
         .start();
-    // Somebody else is at it now, and has had time to be wrong.
+    // Another process is at it now, and has had time to be wrong.
     postgres.wait_for_in(
         REGISTRY,
         "SELECT 1 WHERE NOT EXISTS
@@ -172,78 +172,7 @@ fn a_database_that_is_still_being_created_when_its_process_is_killed_goes_as_wel
 }
 
 #[test]
-fn keys_of_others_stay_as_they_are() {
-    let project = project();
-    let (postgres, redis) = (Postgres::start(&[]), Redis::start(&[]));
-    for database in [0, 1, 2, 3, 7, 15] {
-        redis.ask(database, &["SET", "theirs", "\u{1}binary\u{7f}\r\n"]);
-        redis.ask(database, &["SET", "theirs:expiring", "1", "PX", "600000"]);
-        redis.ask(database, &["HSET", "theirs:hash", "a", "1", "b", "2"]);
-        redis.ask(database, &["RPUSH", "theirs:list", "x", "y"]);
-        redis.ask(database, &["ZADD", "theirs:sorted", "1.5", "x"]);
-    }
-    let before = redis.keys();
-    assert_eq!(before.len(), 6 * 5);
-    for (runner, test) in [
-        (Runner::CargoTest, "passes"),
-        (Runner::Nextest, "passes"),
-        (Runner::CargoTest, "panics"),
-    ] {
-        let run = run(&project, runner, &postgres.url(), &redis.url());
-        let run = run
-            .args(&["--test", "ends", "--", "--exact", test])
-            .finish();
-        assert_eq!(run.status.success(), test == "passes", "{}", run.output);
-        assert_eq!(redis.keys(), before, "{}", run.output);
-    }
-    let mut killed = run(&project, Runner::CargoTest, &postgres.url(), &redis.url())
-        .args(&["--test", "ends", "--", "--exact", "hangs"])
-        .start();
-    killed.wait_for_mark().unwrap();
-    // In the first database that is free.
-    assert_eq!(redis.ask(4, &["GET", "session:1"]), "\"grace\"");
-    killed.kill();
-    let _ = killed.finish();
-    let run = run(&project, Runner::CargoTest, &postgres.url(), &redis.url());
-    passed(
-        &run.args(&["--test", "ends", "--", "--exact", "passes"])
-            .finish(),
-        1,
-    );
-    assert_eq!(redis.keys(), before);
-    assert_eq!(postgres.left(), [""; 0]);
-}
-
-#[test]
-fn without_a_database_that_is_empty_there_is_an_error_at_once_and_no_flush() {
-    let project = project();
-    let (postgres, redis) = (Postgres::start(&[]), Redis::start(&[]));
-    for database in 1..16 {
-        redis.ask(database, &["SET", "theirs", "1"]);
-    }
-    let before = redis.keys();
-    let run = run(&project, Runner::CargoTest, &postgres.url(), &redis.url());
-    let since = Instant::now();
-    let run = run
-        .args(&["--test", "ends", "--", "--exact", "passes"])
-        .finish();
-    assert!(since.elapsed() < Duration::from_secs(10), "{}", run.output);
-    says(
-        &run,
-        "passes",
-        &[
-            "failed to claim a Redis keyspace",
-            "because: of its 16 logical databases, all but number 0, which tests do not get, hold keys of others",
-            "note: on the server redis://127.0.0.1:",
-            "help: remove the keys of one",
-        ],
-    );
-    assert_eq!(redis.keys(), before);
-    assert_eq!(postgres.left(), [""; 0]);
-}
-
-#[test]
-fn templates_go_when_nobody_used_them_for_a_day_and_nothing_of_others_goes() {
+fn templates_go_when_no_process_used_them_for_a_day_and_nothing_of_others_goes() {
     let project = project();
     let (postgres, redis) = (Postgres::start(&[]), Redis::start(&[]));
     let on_servers = |arguments: &[&str]| {

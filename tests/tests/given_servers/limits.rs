@@ -6,19 +6,19 @@ use std::time::Duration;
 use container_test_tests::run::{Runner, Running};
 use container_test_tests::servers::{Postgres, REGISTRY, Redis};
 
-use crate::{left, passed, project, run};
+use crate::{DATABASES, left, passed, project, run};
 
 #[test]
 fn tests_wait_for_keyspaces_and_say_so() {
     let project = project();
     let (postgres, redis) = (Postgres::start(&[]), Redis::start(&[]));
-    // Two are left.
     for database in 3..16 {
         redis.ask(database, &["SET", "theirs", "1"]);
     }
     let before = redis.keys();
     let run = run(&project, Runner::CargoTest, &postgres.url(), &redis.url());
     let run = run
+        .env(DATABASES, "1-2")
         .args(&["--test", "crowd", "--", "--test-threads=8", "redis_"])
         .finish();
     passed(&run, 8);
@@ -32,7 +32,7 @@ fn tests_wait_for_keyspaces_and_say_so() {
 }
 
 /// Settings under which two tests fit.
-const NARROW: [&str; 2] = ["max_connections=20", "superuser_reserved_connections=3"];
+const NARROW: [&str; 2] = ["max_connections=22", "superuser_reserved_connections=3"];
 
 #[test]
 fn several_processes_with_many_threads_fit_few_connections() {
@@ -70,7 +70,7 @@ fn a_test_waits_for_a_connection_beside_its_pool() {
     let project = project();
     let (postgres, redis) = (Postgres::start(&NARROW), Redis::start(&[]));
     let run = run(&project, Runner::CargoTest, &postgres.url(), &redis.url());
-    let connects = ["--test", "crowd", "--", "connects_when_somebody_leaves"];
+    let connects = ["--test", "crowd", "--", "connects_when_others_leave"];
     passed(&run.args(&connects).finish(), 1);
     assert_eq!(left(&postgres, &redis), [""; 0]);
 }
@@ -107,12 +107,10 @@ fn places_of_killed_processes_are_given_to_those_that_wait() {
 fn tests_that_need_two_scarce_things_do_not_wait_for_each_other() {
     let project = project();
     let (postgres, redis) = (Postgres::start(&NARROW), Redis::start(&[]));
-    // Two are left, as there are two places.
-    for database in 3..16 {
-        redis.ask(database, &["SET", "theirs", "1"]);
-    }
     let run = run(&project, Runner::CargoTest, &postgres.url(), &redis.url());
+    // As many as there is room for databases.
     let run = run
+        .env(DATABASES, "1-2")
         .args(&["--test", "crowd", "--", "--test-threads=8", "both_"])
         .finish();
     passed(&run, 8);

@@ -5,10 +5,16 @@
 mod left;
 mod limits;
 mod mistakes;
+mod pooler;
+mod redis;
+mod survives;
 
 use container_test_tests::project::Project;
 use container_test_tests::run::{Finished, Run, Runner, Running};
 use container_test_tests::servers::{PASSWORD, Postgres, ROLE, Redis};
+
+/// The variable that names the logical databases which tests may have.
+const DATABASES: &str = "CONTAINER_TEST_REDIS_DATABASES";
 
 fn project() -> Project {
     let project = Project::new("given", &[], env!("CARGO_TARGET_TMPDIR"));
@@ -37,7 +43,7 @@ fn passed(run: &Finished<'_>, number: usize) {
     );
 }
 
-/// What is left on servers that nobody else uses.
+/// What is left on servers that no other process uses.
 fn left(postgres: &Postgres, redis: &Redis) -> Vec<String> {
     let mut left = postgres.left();
     left.extend(redis.clients());
@@ -58,6 +64,16 @@ fn says(run: &Finished<'_>, test: &str, parts: &[&str]) {
     assert!(!run.output.contains(PASSWORD), "{}", run.output);
     // That of the server's own source.
     assert!(!said.contains(" at line "), "{said}");
+}
+
+/// Longest time that the refusal of a server may take, in seconds.
+const AT_ONCE: f64 = 5.0;
+
+/// How long the tests took, without the start of `cargo test`.
+fn seconds(run: &Finished<'_>) -> f64 {
+    let seconds = run.output.split("finished in ").nth(1);
+    let seconds = seconds.and_then(|rest| rest.split('s').next()?.parse().ok());
+    seconds.unwrap_or_else(|| panic!("{}", run.output))
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use container_test_tests::run::Runner;
 use container_test_tests::servers::{PASSWORD, Postgres, REGISTRY, ROLE, Redis, free_port};
 
-use crate::{left, passed, project, run, says};
+use crate::{AT_ONCE, left, passed, project, run, says, seconds};
 
 /// A test, the URL that it is given, and what it must say.
 type Mistake = (&'static str, String, Vec<String>);
@@ -46,7 +46,7 @@ fn postgres_mistakes(postgres: &Postgres, standby: &Postgres, redis: &Redis) -> 
             "uses_postgres",
             format!("postgres://{ROLE}:{PASSWORD}@127.0.0.1:{other}/theirs"),
             vec![
-                "nobody answered as PostgreSQL within 10s".to_owned(),
+                "no answer as PostgreSQL gives it within 10s".to_owned(),
                 "help: check the URL: scheme, host, port".to_owned(),
             ],
         ),
@@ -83,7 +83,7 @@ fn postgres_mistakes(postgres: &Postgres, standby: &Postgres, redis: &Redis) -> 
             vec![
                 "failed to give the test a postgres server of its own".to_owned(),
                 "because: servers given by URL are shared".to_owned(),
-                "help: run this test with Docker or local programs, or use `isolation = \"database\"`".to_owned(),
+                "help: run this test with Docker or local programs, or leave out `isolation = \"server\"`".to_owned(),
             ],
         ),
     ]
@@ -195,7 +195,7 @@ fn wrong_rights_are_reported_where_the_registry_is_there_already() {
     );
     standby.wait_for_in(
         REGISTRY,
-        "SELECT name FROM template WHERE profile IS NOT NULL",
+        "SELECT name FROM template WHERE snapshot IS NOT NULL",
     );
     says(
         &on_servers(&standby.url()),
@@ -217,11 +217,26 @@ fn a_silent_server_is_waited_for_once_and_not_by_every_test() {
     );
     let run = run.args(&["--test", "crowd", "redis_"]).finish();
     assert!(run.output.contains("0 passed; 8 failed"), "{}", run.output);
-    let seconds = run.output.split("finished in ").nth(1);
-    let seconds = seconds.and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
-    assert!(
-        seconds.is_some_and(|seconds| seconds < 20),
-        "{}",
-        run.output
-    );
+    assert!(seconds(&run) < 20.0, "{}", run.output);
+}
+
+#[test]
+fn a_refused_password_ends_the_wait_at_once() {
+    let project = project();
+    let postgres = Postgres::start(&[]);
+    let redis = Redis::start(&["--requirepass", PASSWORD]);
+    let wrong = format!("redis://:wrong@127.0.0.1:{}", redis.port());
+    for (test, reason) in [
+        ("uses_postgres", "password authentication failed for user"),
+        ("uses_redis", "because: Password authentication failed"),
+    ] {
+        let url = postgres.url_of(ROLE, "wrong");
+        let run = run(&project, Runner::CargoTest, &url, &wrong);
+        let run = run
+            .args(&["--test", "ends", "--", "--exact", test])
+            .finish();
+        let help = "help: check the URL: scheme, host, port, user, password";
+        says(&run, test, &[reason, help]);
+        assert!(seconds(&run) < AT_ONCE, "{}", run.output);
+    }
 }

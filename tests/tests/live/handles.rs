@@ -57,7 +57,7 @@ async fn truncating_all_keeps_the_list_of_migrations(
     let id: i64 = sqlx::query_scalar("INSERT INTO accounts (name) VALUES ('x') RETURNING id")
         .fetch_one(&pool)
         .await?;
-    assert_eq!(id, 1, "identities start anew");
+    assert_eq!(id, 1, "identities start again");
     Ok(())
 }
 

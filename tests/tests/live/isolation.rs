@@ -44,7 +44,9 @@ async fn a_test_may_use_many_connections(pool: PgPool) -> anyhow::Result<()> {
 }
 
 #[container_test(postgres, migrations = "db/migrations")]
-async fn a_connection_that_is_never_given_back_harms_nobody(pool: PgPool) -> anyhow::Result<()> {
+async fn a_connection_that_is_never_given_back_harms_no_other_test(
+    pool: PgPool,
+) -> anyhow::Result<()> {
     std::mem::forget(pool.acquire().await?);
     tokio::spawn(async move {
         let _held = pool.acquire().await;

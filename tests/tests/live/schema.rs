@@ -44,6 +44,13 @@ async fn scripts_may_hold_many_statements_and_bodies(pool: PgPool) -> anyhow::Re
     Ok(())
 }
 
+/// A server may end sessions that do nothing for a second, such as the one that waits for this.
+#[container_test(postgres, migrations = ["SELECT pg_sleep(0.8)", "SELECT pg_sleep(0.8)", "CREATE TABLE slow (id int)"])]
+async fn migrations_may_take_a_while(database: Database) -> anyhow::Result<()> {
+    assert!(database.table_exists("slow").await?);
+    Ok(())
+}
+
 #[container_test(postgres(database = "Shop-App"), migrations = false)]
 async fn a_database_is_named_as_asked_for(pool: PgPool) -> anyhow::Result<()> {
     let name: String = sqlx::query_scalar("SELECT current_database()")

@@ -8,11 +8,14 @@
 
 mod mistakes;
 
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread::{self, sleep};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use container_test_tests::ends::{self, DEADLINE};
+use container_test_tests::processes::signal;
 use container_test_tests::project::Project;
 use container_test_tests::run::{Finished, Run, Runner};
 
@@ -121,6 +124,54 @@ fn nothing_is_left_in_the_usual_place() {
     assert_eq!(run.gone_within(DEADLINE).err(), None);
 }
 
+/// What a killed watchdog leaves is removed by the next start.
+#[test]
+fn a_start_removes_directories_of_dead_servers_and_nothing_without_their_mark() {
+    let project = project();
+    let first = once(&project, None);
+    assert_eq!(first.gone_within(DEADLINE).err(), None);
+    let data = first.data_directory().unwrap();
+    let make = |name: &str, mark: bool, age: Duration| {
+        let path = data.join(name);
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
+        fs::write(path.join("data"), "").unwrap();
+        if mark {
+            fs::write(path.join(".container-test-server"), "").unwrap();
+        }
+        let directory = File::open(&path).unwrap();
+        directory.set_modified(SystemTime::now() - age).unwrap();
+        path
+    };
+    let old = Duration::from_secs(3_600);
+    let dead = make(
+        "container-test-postgres-0123456789ab-abcdef.0123abcd",
+        true,
+        old,
+    );
+    let others = [
+        make(
+            "container-test-postgres-0123456789ab-abcdef.4567abcd",
+            false,
+            old,
+        ),
+        make("container-test-of-another-tool", false, old),
+        make("another-tool", true, old),
+        make(
+            "container-test-redis-0123456789ab-abcdef.0123abcd",
+            true,
+            Duration::ZERO,
+        ),
+    ];
+    let next = once(&project, Some(&first));
+    assert!(!dead.exists());
+    for other in &others {
+        assert!(other.join("data").exists(), "{}", other.display());
+        fs::remove_dir_all(other).unwrap();
+    }
+    assert_eq!(next.gone_within(DEADLINE).err(), None);
+}
+
 /// How many starts in a row; more by hand.
 fn starts() -> usize {
     let starts = std::env::var("CONTAINER_TEST_STARTS");
@@ -157,7 +208,7 @@ fn once<'a>(project: &'a Project, other: Option<&Finished<'_>>) -> Finished<'a> 
 
 /// What is killed is the process that makes the data, and not the programs that it runs.
 #[test]
-fn a_maker_of_prepared_data_that_is_killed_disturbs_nobody() {
+fn a_killed_maker_of_prepared_data_disturbs_no_other_process() {
     let project = project();
     thread::scope(|scope| {
         for at in ["/initdb ", " --single ", "cp -R"] {
@@ -181,6 +232,20 @@ fn a_maker_of_prepared_data_that_is_killed_leaves_nothing() {
     }
 }
 
+/// Its data are removed once it has ended, and not under it: it would leave shared memory then.
+#[test]
+fn a_slow_maker_of_prepared_data_that_is_killed_leaves_nothing() {
+    let project = project();
+    let mut run = run(&project, Runner::CargoTest).args(&ONE).start();
+    assert_eq!(run.wait_for_process(" --single "), Ok(()));
+    let slow = run.processes(" --single ");
+    signal("STOP", &slow);
+    run.kill_group();
+    sleep(Duration::from_secs(6));
+    signal("CONT", &slow);
+    assert_eq!(run.finish().gone_within(DEADLINE).err(), None);
+}
+
 fn killed_at<'a>(at: &str, project: &'a Project) -> Finished<'a> {
     let mut run = run(project, Runner::CargoTest).args(&ONE).start();
     assert_eq!(run.wait_for_process(at), Ok(()));
@@ -191,7 +256,7 @@ fn killed_at<'a>(at: &str, project: &'a Project) -> Finished<'a> {
 }
 
 #[test]
-fn a_server_whose_creator_was_killed_at_once_disturbs_nobody() {
+fn a_server_whose_creator_was_killed_at_once_disturbs_no_other_process() {
     let project = project();
     let before = once(&project, None);
     assert_eq!(before.gone_within(DEADLINE).err(), None);

@@ -95,7 +95,7 @@ fn missing_and_old_programs_are_reported_with_what_to_do() {
         &[
             "failed to find postgres on this machine",
             &missing,
-            "help: install it, or set CONTAINER_TEST_POSTGRES_BIN",
+            "help: install it (PostgreSQL's server programs (`apt install postgresql`, `brew install postgresql`)), or set CONTAINER_TEST_POSTGRES_BIN",
         ],
     );
     check(
@@ -105,7 +105,7 @@ fn missing_and_old_programs_are_reported_with_what_to_do() {
         &[
             "failed to find redis-server or valkey-server on this machine",
             &missing,
-            "help: install it, or set CONTAINER_TEST_REDIS_BIN",
+            "help: install it (redis-server or valkey-server (`apt install redis-server`, `brew install redis`)), or set CONTAINER_TEST_REDIS_BIN",
         ],
     );
     check(
@@ -126,8 +126,8 @@ fn missing_and_old_programs_are_reported_with_what_to_do() {
         &[
             &format!("failed to start {old}/redis-server"),
             "this is `Redis server v=6.0.16",
-            "Redis and Valkey 6.2 and newer are supported",
-            "help: install a newer one, or set CONTAINER_TEST_REDIS_BIN",
+            "version 6.2 and newer are supported",
+            "help: install a newer one (redis-server or valkey-server (`apt install redis-server`, `brew install redis`)), or set CONTAINER_TEST_REDIS_BIN",
             "service redis, provider local",
         ],
     );
@@ -205,9 +205,9 @@ fn a_full_disk_is_reported_with_what_to_do() {
     // First `initdb` does not fit, then no copy of what it has made elsewhere, then no clone.
     let start =
         "help: make room, or set CONTAINER_TEST_DATA_DIR to a directory with room for 512 MiB";
-    let later = "help: make room where the server keeps its data";
+    let later = "help: make room where the server has its data; a local server's can be elsewhere: CONTAINER_TEST_DATA_DIR";
     let starts = "note: service postgres, provider local";
-    let runs = "note: on postgres ";
+    let runs = "note: service postgres, on local server ";
     for (size, help, note) in [(4, start, starts), (24, start, starts), (52, later, runs)] {
         let Some(disk) = Small::mount(size) else {
             // Not by a macro: what tests print by these is shown of failed ones only.
@@ -272,7 +272,7 @@ fn a_data_directory_that_others_can_write_to_is_refused() {
             &theirs,
             &[
                 &format!("failed to use {}", theirs.display()),
-                "it belongs to somebody else",
+                "it belongs to another user",
                 "help: set CONTAINER_TEST_DATA_DIR to a directory of your own",
             ],
         );
@@ -296,7 +296,7 @@ fn a_data_directory_that_others_can_write_to_is_refused() {
     assert!(failures.is_empty(), "{failures}");
 }
 
-/// Permissions do not keep root from anything, but nobody can make something in /proc.
+/// Permissions do not stop root, but no user can create anything in /proc.
 #[test]
 fn without_a_home_everything_works() {
     let project = mistakes();
@@ -331,7 +331,7 @@ fn without_a_home_everything_works() {
         .map(|entry| entry.unwrap().path())
         .collect();
     assert!(
-        matches!(&kept[..], [cache] if cache.to_str().unwrap().contains("/container-test-cache-")),
+        matches!(&kept[..], [cache] if cache.to_str().unwrap().contains("/cache-of-container-test-")),
         "{kept:?}"
     );
 }

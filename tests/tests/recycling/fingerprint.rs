@@ -111,7 +111,7 @@ pub(crate) async fn fingerprint(connection: &mut PgConnection) -> Fingerprint {
             (row.get(0), row.get(1), row.get(2));
         let each = match (is_sequence, is_catalog) {
             (true, _) => "concat_ws(' ', last_value, log_cnt, is_called)",
-            // Of catalogues the version of each row: nobody can write there without a trace.
+            // Of catalogues the version of each row: nothing is written there without a trace.
             (false, true) => "md5(concat_ws(' ', ctid, xmin, t::text))",
             // In the order in which an unordered scan gives them, and where they lie.
             (false, false) => {

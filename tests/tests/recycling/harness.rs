@@ -1,32 +1,22 @@
 //! Tests in a row, run by the real runtime, inside one test function.
 
 use std::future::Future;
-use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use container_test::__private::{self as private, Migrations, PostgresOptions, Test};
 use container_test::sqlx::postgres::PgConnectOptions;
-use container_test::sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
-use container_test::{Declares, Postgres, TestContext};
-
-/// The services that these tests declare.
-pub(crate) struct Declared;
-
-impl Declares<Postgres> for Declared {}
+use container_test::sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, raw_sql};
+use container_test::{Builder, Migrations, Postgres, TestContext};
 
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// A server on which transactions can be prepared, and replicated.
-const OPTIONS: PostgresOptions = PostgresOptions {
-    args: &[
-        "-c",
-        "max_prepared_transactions=8",
-        "-c",
-        "wal_level=logical",
-    ],
-    ..PostgresOptions::DEFAULT
-};
+/// Arguments of a server on which transactions can be prepared, and replicated.
+const ARGS: [&str; 4] = [
+    "-c",
+    "max_prepared_transactions=8",
+    "-c",
+    "wal_level=logical",
+];
 
 /// Where the server's processes note which databases are claimed.
 static REGISTRY: OnceLock<PgConnectOptions> = OnceLock::new();
@@ -52,7 +42,7 @@ pub(crate) fn is_recycled(database: &str) -> bool {
         for _ in 0..1_000 {
             let (exists, in_use): (bool, bool) = sqlx::query_as(
                 "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1),
-                        EXISTS (SELECT FROM claim WHERE database = $1 AND NOT idle)",
+                        EXISTS (SELECT FROM claim WHERE database = $1 AND NOT parked)",
             )
             .bind(database)
             .fetch_one(&mut connection)
@@ -68,62 +58,60 @@ pub(crate) fn is_recycled(database: &str) -> bool {
     })
 }
 
+/// How a test connects. A test that takes the options as an argument could connect later, and so
+/// its database is never recycled.
+pub(crate) async fn options(cx: &TestContext) -> PgConnectOptions {
+    let pool: PgPool = cx.get().await.unwrap();
+    (*pool.connect_options()).clone()
+}
+
 /// A line of tests that share a template.
 #[derive(Clone, Copy)]
 pub(crate) struct Line {
-    options: PostgresOptions,
+    name: &'static str,
+    recycle: bool,
 }
 
 impl Line {
     /// A line whose databases no other line gets: they are cloned from a template of its own.
     pub(crate) fn new(name: &'static str) -> Self {
         Self {
-            options: PostgresOptions {
-                database: Some(name),
-                ..OPTIONS
-            },
+            name,
+            recycle: true,
         }
     }
 
     /// The same line, by tests that say `recycle = false`.
     pub(crate) fn without_recycling(self) -> Self {
         Self {
-            options: PostgresOptions {
-                recycle: false,
-                ..self.options
-            },
+            recycle: false,
+            ..self
         }
     }
 
-    /// Runs one test: provides its database, runs the body, cleans up. Gives the database's name
-    /// beside what the body gave.
-    pub(crate) fn test<T>(self, body: impl AsyncFnOnce(TestContext<Declared>) -> T) -> (String, T) {
-        let test = Test {
-            postgres: Some(self.options),
-            migrations: Migrations::Inline(&[SCHEMA]),
-            ..Test::new("recycling", env!("CARGO_MANIFEST_DIR"))
-        };
-        let mut given = None;
-        let code = private::run(test, Vec::new(), async |cx: TestContext<Declared>| {
-            let options: PgConnectOptions = cx.get().await?;
+    /// Runs one test: provides its database, runs the body, cleans up. Returns the database's name
+    /// beside what the body returned.
+    pub(crate) fn test<T>(self, body: impl AsyncFnOnce(TestContext) -> T) -> (String, T) {
+        let mut postgres = Postgres::default();
+        postgres.args = ARGS.map(str::to_owned).to_vec();
+        postgres.database = Some(self.name.to_owned());
+        postgres.recycle = self.recycle;
+        postgres.migrations = Migrations::inline([SCHEMA]);
+        let test = Builder::new("recycling", env!("CARGO_MANIFEST_DIR")).service(postgres);
+        test.run(async |cx| {
+            let options = options(&cx).await;
             let database = options.get_database().unwrap_or_default().to_owned();
-            REGISTRY.get_or_init(|| options.database("container_test_1"));
-            given = Some((database, body(cx).await));
-            Ok(())
-        });
-        assert_eq!(code, ExitCode::SUCCESS);
-        given.unwrap()
+            REGISTRY.get_or_init(|| options.database("container_test_2"));
+            Ok((database, body(cx).await))
+        })
+        .unwrap()
     }
 
     /// Runs one test on a database that was recycled; others are out of the way then.
-    pub(crate) fn test_on<T>(
-        self,
-        database: &str,
-        body: impl AsyncFn(TestContext<Declared>) -> T,
-    ) -> T {
+    pub(crate) fn test_on<T>(self, database: &str, body: impl AsyncFn(TestContext) -> T) -> T {
         loop {
-            let on_it = async |cx: TestContext<Declared>| {
-                let options: PgConnectOptions = cx.get().await.unwrap();
+            let on_it = async |cx: TestContext| {
+                let options = options(&cx).await;
                 if options.get_database() == Some(database) {
                     return Some(body(cx).await);
                 }
@@ -141,10 +129,10 @@ impl Line {
         }
     }
 
-    /// Runs one test on a database cloned from the template just for it, by nobody but us.
+    /// Runs one test on a database cloned from the template just for it, by this test itself.
     pub(crate) fn test_on_a_clone<T>(self, body: impl AsyncFnOnce(&mut PgConnection) -> T) -> T {
-        let on_clone = async |cx: TestContext<Declared>| {
-            let options: PgConnectOptions = cx.get().await.unwrap();
+        let on_clone = async |cx: TestContext| {
+            let options = options(&cx).await;
             let database = options.get_database().unwrap();
             let (template, _) = database.rsplit_once('_').unwrap();
             let clone = format!("fresh_{database}");

@@ -5,8 +5,6 @@ use container_test::sqlx::pool::PoolConnection;
 use container_test::sqlx::postgres::{PgConnectOptions, PgConnection};
 use container_test::sqlx::{AssertSqlSafe, Connection, Postgres, raw_sql};
 
-use crate::harness::Declared;
-
 /// What becomes of a database that one thing was done to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -49,7 +47,7 @@ impl Act {
     /// were closed before.
     pub(crate) async fn perform(
         &self,
-        cx: &TestContext<Declared>,
+        cx: &TestContext,
         fill: &mut dyn FnMut(&str) -> String,
     ) -> container_test::Result<()> {
         match self {

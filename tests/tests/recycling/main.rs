@@ -6,19 +6,18 @@ mod fingerprint;
 mod harness;
 mod kinds;
 mod processes;
-mod random;
 
 use std::fmt::Write;
+use std::time::Duration;
 
-use container_test::TestContext;
 use container_test::sqlx::pool::PoolConnection;
-use container_test::sqlx::postgres::PgConnectOptions;
-use container_test::sqlx::{PgPool, Postgres, raw_sql};
+use container_test::sqlx::{Connection, PgConnection, PgPool, Postgres, raw_sql};
+use container_test::{Database, TestContext};
+use container_test_tests::random::Random;
 
 use self::fingerprint::{Fingerprint, difference, fingerprint, follow_up};
-use self::harness::{Declared, Line, is_recycled};
+use self::harness::{Line, is_recycled, options};
 use self::kinds::{Fate, KINDS, Kind};
-use self::random::Random;
 
 /// What a clone is like, at first and after more was done to it.
 struct Reference {
@@ -39,8 +38,8 @@ impl Reference {
         if !is_recycled(used) {
             return (Fate::Dropped, None);
         }
-        let (first, later) = line.test_on(used, async |cx: TestContext<Declared>| {
-            // The session of the test before, where it was kept.
+        let (first, later) = line.test_on(used, async |cx: TestContext| {
+            // The session of the test before, where it was parked.
             let mut connection: PoolConnection<Postgres> = cx.get().await.unwrap();
             let first = fingerprint(&mut connection).await;
             let later = follow_up(&mut connection).await;
@@ -62,8 +61,8 @@ fn numbers(kinds: &[&Kind], random: &mut Random) -> Vec<usize> {
     kinds.iter().map(|_| 1 + random.below(6)).collect()
 }
 
-async fn act(cx: &TestContext<Declared>, kinds: &[&Kind], numbers: &[usize]) -> String {
-    let options: PgConnectOptions = cx.get().await.unwrap();
+async fn act(cx: &TestContext, kinds: &[&Kind], numbers: &[usize]) -> String {
+    let options = options(cx).await;
     let database = options.get_database().unwrap();
     let mut done = String::new();
     for (kind, number) in kinds.iter().zip(numbers) {
@@ -190,7 +189,7 @@ fn nothing_is_recycled_that_says_so() {
 fn a_session_serves_the_next_test_if_it_equals_a_new_one() {
     let line = Line::new("session");
     let (database, ()) = line.test(async |_| ());
-    // One test: the session that it got, and whether the server is one of which they are kept.
+    // One test: the session that it got, and whether the server is one on which they are parked.
     let session = |statement: &'static str| -> (i32, bool) {
         assert!(is_recycled(&database));
         line.test_on(&database, async |cx| {
@@ -206,11 +205,11 @@ fn a_session_serves_the_next_test_if_it_equals_a_new_one() {
     };
     let (first, new_enough) = session("INSERT INTO letters VALUES (1, 'a')");
     // nextest's processes end with their only test.
-    let can_be_kept = new_enough && std::env::var_os("NEXTEST").is_none();
+    let can_be_parked = new_enough && std::env::var_os("NEXTEST").is_none();
     let (second, _) = session("SET work_mem = '5MB'; LISTEN news");
-    assert_eq!(second == first, can_be_kept);
+    assert_eq!(second == first, can_be_parked);
     let (third, _) = session("SET app.visitor = 'ada'");
-    assert_eq!(third == second, can_be_kept);
+    assert_eq!(third == second, can_be_parked);
     let (fourth, _) = session("INSERT INTO pages VALUES (5000, 'in a page among several')");
     assert_ne!(fourth, third, "it knew a setting that a new one does not");
     let (fifth, _) = session("SELECT");
@@ -221,9 +220,9 @@ fn a_session_serves_the_next_test_if_it_equals_a_new_one() {
 }
 
 #[test]
-fn a_pool_that_a_test_has_kept_is_closed() {
+fn a_pool_that_a_test_has_stored_is_closed() {
     let line = Line::new("stale");
-    let (_, pool) = line.test(async |cx: TestContext<Declared>| {
+    let (_, pool) = line.test(async |cx: TestContext| {
         let pool: PgPool = cx.get().await.unwrap();
         raw_sql("SELECT").execute(&pool).await.unwrap();
         let options = pool.connect_options();
@@ -234,4 +233,63 @@ fn a_pool_that_a_test_has_kept_is_closed() {
         let refused = raw_sql("SELECT").execute(&pool).await.unwrap_err();
         assert!(matches!(refused, sqlx::Error::PoolClosed), "{refused}");
     });
+}
+
+#[test]
+fn a_seed_that_a_test_has_set_does_not_show_in_the_next() {
+    let line = Line::new("seed");
+    let (database, first) = line.test(async |cx| {
+        let pool: PgPool = cx.get().await.unwrap();
+        let numbers = "SELECT setseed(0.5)::text || random() || random()";
+        let numbers: String = sqlx::query_scalar(numbers).fetch_one(&pool).await.unwrap();
+        numbers
+    });
+    let mut seen = vec![first];
+    for _ in 0..3 {
+        assert!(is_recycled(&database));
+        let numbers = line.test_on(&database, async |cx| {
+            let pool: PgPool = cx.get().await.unwrap();
+            let numbers: String = sqlx::query_scalar("SELECT random()::text || random()")
+                .fetch_one(&pool)
+                .await
+                .unwrap();
+            numbers
+        });
+        assert!(!seen.contains(&numbers), "{seen:?} and {numbers}");
+        seen.push(numbers);
+    }
+}
+
+#[test]
+fn what_a_test_leaves_running_does_not_reach_the_next_test() {
+    let line = Line::new("late");
+    let (database, late) = line.test(async |cx| {
+        let pool: PgPool = cx.get().await.unwrap();
+        raw_sql("INSERT INTO letters VALUES (1, 'mine')")
+            .execute(&pool)
+            .await
+            .unwrap();
+        let url = cx.get::<Database>().await.unwrap().url().to_owned();
+        // A thread with a runtime of its own, which connects when the test is over.
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(500));
+            harness::wait(async {
+                let mut connection = PgConnection::connect(&url).await?;
+                raw_sql("INSERT INTO letters VALUES (2, 'late')")
+                    .execute(&mut connection)
+                    .await
+            })
+        })
+    });
+    assert!(!is_recycled(&database), "its URL was handed out");
+    assert!(late.join().unwrap().is_err(), "there is still a database");
+}
+
+#[test]
+fn blocking_work_that_a_test_leaves_ends_the_database() {
+    let line = Line::new("blocking");
+    let (database, blocking) = line
+        .test(async |_| tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_secs(2))));
+    assert!(!is_recycled(&database), "it may still use the database");
+    drop(blocking);
 }

@@ -6,18 +6,17 @@ use std::thread;
 use std::time::Duration;
 
 use container_test::TestContext;
-use container_test::sqlx::postgres::PgConnectOptions;
 use container_test::sqlx::{Connection, PgConnection, PgPool, raw_sql};
 
-use crate::harness::{Declared, Line, is_recycled, registry, wait};
+use crate::harness::{Line, is_recycled, options, registry, wait};
 
 /// Says what a process of its own does.
 const ROLE: &str = "RECYCLING_ROLE";
 /// Says which database is to be dropped.
 const DIRTY: &str = "RECYCLING_DIRTY";
 
-/// Sessions that a process keeps.
-const KEPT: i64 = 16;
+/// Sessions that a process parks.
+const PARKED: i64 = 16;
 
 /// Runs [`role`] in a process of its own, one that runs many tests; gives what it says.
 fn in_a_process(role: &str, dirty: &str) -> String {
@@ -50,19 +49,19 @@ fn line() -> Line {
     Line::new("processes")
 }
 
-async fn database(cx: &TestContext<Declared>) -> String {
-    let options: PgConnectOptions = cx.get().await.unwrap();
+async fn database(cx: &TestContext) -> String {
+    let options = options(cx).await;
     options.get_database().unwrap().to_owned()
 }
 
-/// Ends at once in the middle of a test, after another one whose database is as new again.
+/// Ends at once in the middle of a test, after another test whose database has been reset.
 fn leave() {
-    line().test(async |cx: TestContext<Declared>| -> () {
+    line().test(async |cx: TestContext| -> () {
         let in_use = database(&cx).await;
         let other = thread::spawn(|| {
-            let (as_new, ()) = line().test(async |_| ());
-            assert!(is_recycled(&as_new));
-            as_new
+            let (reset, ()) = line().test(async |_| ());
+            assert!(is_recycled(&reset));
+            reset
         });
         println!("SAID {in_use} {}", other.join().unwrap());
         abort()
@@ -98,11 +97,13 @@ async fn claim_all(connection: &mut PgConnection, template: &str) {
         .fetch_one(&mut *connection)
         .await
         .unwrap();
-    sqlx::query("SELECT pg_advisory_lock(1, $1)")
-        .bind(lease)
-        .execute(&mut *connection)
-        .await
-        .unwrap();
+    sqlx::query(
+        "WITH lease AS (INSERT INTO lease VALUES ($1, 'a test')) SELECT pg_advisory_lock(1, $1)",
+    )
+    .bind(lease)
+    .execute(&mut *connection)
+    .await
+    .unwrap();
     // Clones may still be on their way.
     let mut last = 1;
     while last > 0 {
@@ -121,40 +122,40 @@ async fn claim_all(connection: &mut PgConnection, template: &str) {
 }
 
 #[test]
-fn what_a_killed_process_had_as_new_goes_to_the_next_and_the_rest_is_dropped() {
+fn the_reset_databases_of_a_killed_process_go_to_the_next_and_the_rest_is_dropped() {
     let (mine, ()) = line().test(async |_| ());
     let said = in_a_process("leave", "");
-    let (dirty, as_new) = said.split_once(' ').unwrap();
-    let (template, _) = as_new.rsplit_once('_').unwrap();
+    let (dirty, reset) = said.split_once(' ').unwrap();
+    let (template, _) = reset.rsplit_once('_').unwrap();
     wait(async {
         let mut connection = registry().await;
-        // What is as new is its process's own only where sessions are kept.
-        let theirs = is_idle(&mut connection, as_new).await;
-        let ours = is_idle(&mut connection, &mine).await;
+        // A reset database is parked for its process only where sessions are parked.
+        let theirs = is_parked(&mut connection, reset).await;
+        let ours = is_parked(&mut connection, &mine).await;
         claim_all(&mut connection, template).await;
         let taken = in_a_process("take", dirty);
-        assert_eq!(taken == as_new, theirs, "{taken}");
+        assert_eq!(taken == reset, theirs, "{taken}");
         assert!(!exists(&mut connection, dirty).await);
-        assert_eq!(is_idle(&mut connection, &mine).await, ours);
+        assert_eq!(is_parked(&mut connection, &mine).await, ours);
         connection.close().await.unwrap();
     });
 }
 
-async fn is_idle(connection: &mut PgConnection, database: &str) -> bool {
-    sqlx::query_scalar("SELECT EXISTS (SELECT FROM claim WHERE idle AND database = $1)")
+async fn is_parked(connection: &mut PgConnection, database: &str) -> bool {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM claim WHERE parked AND database = $1)")
         .bind(database)
         .fetch_one(connection)
         .await
         .unwrap()
 }
 
-/// Runs more tests at once than sessions are kept.
+/// Runs more tests at once than sessions are parked.
 fn crowd() {
     const TESTS: usize = 24;
     let at_once = Barrier::new(TESTS);
     let line = Line::new("crowd");
     let test = || {
-        line.test(async |cx: TestContext<Declared>| {
+        line.test(async |cx: TestContext| {
             let pool: PgPool = cx.get().await.unwrap();
             raw_sql("SELECT").execute(&pool).await.unwrap();
             at_once.wait();
@@ -168,11 +169,11 @@ fn crowd() {
             .collect::<Vec<_>>()
     });
     let (template, _) = databases[0].rsplit_once('_').unwrap();
-    let kept = wait(async {
+    let parked = wait(async {
         let mut connection = registry().await;
         loop {
             let (in_use, idle, sessions): (i64, i64, i64) = sqlx::query_as(
-                "SELECT count(*) FILTER (WHERE NOT idle), count(*) FILTER (WHERE idle),
+                "SELECT count(*) FILTER (WHERE NOT parked), count(*) FILTER (WHERE parked),
                         (SELECT count(*) FROM pg_stat_activity WHERE starts_with(datname, $1 || '_'))
                  FROM claim WHERE template = $1 AND lease IN (SELECT live_leases())",
             )
@@ -186,18 +187,18 @@ fn crowd() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
-    println!("SAID {kept}");
+    println!("SAID {parked}");
 }
 
 #[test]
-fn a_process_keeps_but_so_many_sessions() {
-    let (_, version) = line().test(async |cx: TestContext<Declared>| {
+fn a_process_parks_a_limited_number_of_sessions() {
+    let (_, version) = line().test(async |cx: TestContext| {
         let pool: PgPool = cx.get().await.unwrap();
         let version = "SELECT current_setting('server_version_num')::integer";
         let version: i32 = sqlx::query_scalar(version).fetch_one(&pool).await.unwrap();
         version
     });
-    // Older ones do not tell whether a session is as new.
-    let kept = if version < 160_000 { 0 } else { KEPT };
-    assert_eq!(in_a_process("crowd", ""), kept.to_string());
+    // Older ones do not show whether a session equals a new one.
+    let parked = if version < 160_000 { 0 } else { PARKED };
+    assert_eq!(in_a_process("crowd", ""), parked.to_string());
 }

@@ -15,8 +15,11 @@ async fn none() {}
         isolation = "server",
         startup_timeout = "90s",
         args = ["-c", "work_mem=64MB"],
-        env = ["TZ=UTC", "POSTGRES_INITDB_ARGS=--locale=C"],
+        env = ["TZ=UTC", "LANG=C.UTF-8"],
         recycle = false,
+        max_connections = 10,
+        extensions = ["citext"],
+        template_seeds = true,
     ),
     redis(
         image = "redis:8-alpine",

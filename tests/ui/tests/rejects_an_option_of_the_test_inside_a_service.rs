@@ -1,4 +1,4 @@
 use container_test::container_test;
 
-#[container_test(postgres(migrations = false))]
+#[container_test(postgres(timeout = "30s"))]
 async fn case() {}

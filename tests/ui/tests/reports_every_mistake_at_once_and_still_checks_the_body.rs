@@ -6,7 +6,7 @@ fn used_by_the_test_alone() {}
     postgress,
     redis(isolation = "thread"),
     timeout = 30,
-    seeds("nobody", helper()),
+    seeds("missing", helper()),
     colour = "red"
 )]
 #[cfg(all())]

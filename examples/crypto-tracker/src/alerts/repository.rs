@@ -17,7 +17,7 @@ impl AlertRepository {
         Self { pool }
     }
 
-    /// Stores an alert and gives it back as stored.
+    /// Stores an alert and returns it as stored.
     pub async fn create(&self, alert: &NewAlert) -> Result<Alert, AlertError> {
         sqlx::query_as(
             "INSERT INTO alerts (user_id, symbol, type, threshold)
@@ -47,7 +47,7 @@ impl AlertRepository {
             .ok_or(AlertError::NotFound(id))
     }
 
-    /// Deletes an alert if the given user owns it; says whether there was such an alert.
+    /// Deletes an alert if the given user owns it. Returns whether there was such an alert.
     pub async fn delete(&self, id: i32, user_id: i32) -> Result<bool, AlertError> {
         let deleted = sqlx::query("DELETE FROM alerts WHERE id = $1 AND user_id = $2")
             .bind(id)

@@ -98,7 +98,7 @@ async fn deleting_somebody_elses_alert_changes_nothing(
     Ok(())
 }
 
-// Without the seed `users` there is nobody who could own an alert.
+// Without the seed `users` no user exists who could own an alert.
 #[container_test(postgres)]
 async fn an_alert_needs_a_user_who_exists(alerts: AlertRepository) -> Result<()> {
     let outcome = alerts

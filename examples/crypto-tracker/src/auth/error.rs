@@ -1,6 +1,6 @@
 //! What can go wrong with sign-up and log-in.
 
-/// Why somebody could not sign up, log in or be recognised.
+/// Why a user could not sign up, log in or be recognised.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {

@@ -30,7 +30,7 @@ impl AuthService {
         }
     }
 
-    /// Stores a new user and starts a session: gives the user and the session's token.
+    /// Stores a new user and starts a session. Returns the user and the session's token.
     pub async fn sign_up(
         &self,
         email: &str,
@@ -43,7 +43,7 @@ impl AuthService {
         Ok((user, token))
     }
 
-    /// Starts a session for a known user: gives the user and the session's token.
+    /// Starts a session for a known user. Returns the user and the session's token.
     pub async fn log_in(&self, email: &str, password: &str) -> Result<(User, String), AuthError> {
         let found = self.users.find_by_email(email).await?;
         let known = found.ok_or(AuthError::InvalidCredentials)?;
@@ -58,7 +58,7 @@ impl AuthService {
         Ok((known.user, token))
     }
 
-    /// The claims of a token whose session lasts.
+    /// Returns the claims of a token whose session lasts.
     pub async fn authenticate(&self, token: &str) -> Result<Claims, AuthError> {
         let claims = self.tokens.validate(token)?;
         let stored = self

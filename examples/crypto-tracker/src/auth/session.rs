@@ -47,7 +47,7 @@ impl SessionRepository {
             .await?)
     }
 
-    /// Ends a session; says whether there was one.
+    /// Ends a session. Returns whether there was one.
     pub async fn delete(&self, user_id: i32, sub_token: &str) -> Result<bool, AuthError> {
         Ok(self
             .redis

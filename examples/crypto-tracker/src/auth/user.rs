@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::AuthError;
 
-/// Somebody who has signed up.
+/// A user who has signed up.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct User {
     /// Number given by the database.

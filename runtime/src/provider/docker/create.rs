@@ -1,212 +1,90 @@
 //! Creates and starts containers that end by themselves.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use testcontainers::bollard::Docker;
-use testcontainers::bollard::errors::Error as EngineError;
 use testcontainers::bollard::models::{
-    ContainerStateStatusEnum, HostConfig, ImageConfig, ImageInspect, PortBinding,
+    ContainerInspectResponse, ContainerStateStatusEnum, HostConfig, PortBinding,
 };
-use testcontainers::bollard::query_parameters::{
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
-};
+use testcontainers::core::IntoContainerPort;
 use testcontainers::core::error::ClientError;
-use testcontainers::core::{ContainerPort, IntoContainerPort, WaitFor};
 use testcontainers::runners::AsyncRunner;
-use testcontainers::{Image, ImageExt, TestcontainersError};
-use testcontainers_modules::{postgres, redis};
+use testcontainers::{GenericImage, ImageExt, TestcontainersError};
 
-use super::super::{Service, WATCHDOG, Wanted, random};
-use super::container::Container;
-use super::image::{self, Reference, full_name};
-use super::prepared::Prepared;
-use crate::{Error, Result, config};
+use super::engine::{Engine, chain, status};
+use super::image::{self, Reference};
+use super::memory::in_memory;
+use super::prepared::{Preparation, Prepared};
+use super::reach::Reach;
+use super::sweep::sweep;
+use super::{command, labels};
+use crate::provider::request::Request;
+use crate::{Error, Result, hash};
 
-pub(super) const PASSWORD_LABEL: &str = "container-test.password";
-/// How PostgreSQL's images are told the password.
-pub(super) const PASSWORD: &str = "POSTGRES_PASSWORD";
-const SERVICE_LABEL: &str = "container-test.service";
-/// Whose container it is, for people and for whoever counts.
-pub(super) const USER_LABEL: &str = "container-test.user";
-/// Age from which a container that was never started is somebody's who died before starting it.
-const NEVER_STARTED: Duration = Duration::from_secs(60);
+/// Shared memory of a container, in bytes.
+const SHARED_MEMORY: i64 = 1 << 30;
 
-/// Removes containers of ours that were created but never started: the engine removes only what
-/// has run, and their creators are gone.
-async fn sweep(engine: &Docker) {
-    let filters = HashMap::from([
-        ("label".to_owned(), vec![USER_LABEL.to_owned()]),
-        ("status".to_owned(), vec!["created".to_owned()]),
-    ]);
-    let options = ListContainersOptionsBuilder::new()
-        .all(true)
-        .filters(&filters)
-        .build();
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    for left in engine
-        .list_containers(Some(options))
-        .await
-        .unwrap_or_default()
-    {
-        let created = u64::try_from(left.created.unwrap_or(i64::MAX)).unwrap_or_default();
-        if let Some(id) = left.id
-            && now.saturating_sub(Duration::from_secs(created)) > NEVER_STARTED
-        {
-            let options = RemoveContainerOptionsBuilder::new()
-                .force(true)
-                .v(true)
-                .build();
-            // Somebody else may be sweeping, too.
-            let _ = engine.remove_container(&id, Some(options)).await;
-        }
-    }
+/// How a container came to be.
+pub(super) enum Created {
+    /// This process has created it. Data may be prepared for the next one.
+    Here(Option<Preparation>),
+    /// Another process has created it.
+    Elsewhere,
 }
 
-/// Creates and starts the container, unless somebody else is faster. Gives what may be prepared for
-/// the next one.
-pub(super) async fn create(
-    container: &Container,
-    wanted: &Wanted,
-    idle: Duration,
-) -> Result<Option<(Prepared, ImageInspect)>> {
-    let engine = container.engine().await?;
-    sweep(&engine).await;
-    let image = Reference::parse(&full_name(&wanted.image));
-    let inspected = image::inspect(&engine, &image).await?;
-    let original = inspected.config.clone().unwrap_or_default();
-    let start = Start {
-        container,
-        wanted,
-        idle,
-        image: &image,
-        original,
+/// Creates and starts the container, unless another process is faster.
+pub(super) async fn create(engine: &Engine, request: &Request, reach: &Reach) -> Result<Created> {
+    sweep(engine).await;
+    let spec = &request.spec;
+    let reference = Reference::new(&spec.image, &request.config);
+    let image = image::inspect(engine, &reference, None).await?;
+    let prepared = Prepared::new(request, reach, &image);
+    let password = match &prepared {
+        Some(prepared) => prepared.password.clone(),
+        None => hash::random()?,
     };
-    match wanted.service {
-        Service::Postgres => {
-            let prepared = Prepared::of(container, wanted, &inspected);
-            let password = match &prepared {
-                Some(prepared) => prepared.password.clone(),
-                None => random()?,
-            };
-            let server = postgres::Postgres::default().with_password(&password);
-            let there = prepared.as_ref().filter(|prepared| prepared.is_there());
-            start.run(server, password, there).await?;
-            Ok(prepared
-                .filter(|prepared| !prepared.is_there())
-                .map(|prepared| (prepared, inspected)))
+    let existing = prepared.as_ref().filter(|prepared| prepared.exists());
+    let config = image.config.clone().unwrap_or_default();
+    let placeholders = command::placeholders(spec, &password);
+    let mut run = command::watchdog(request);
+    run.extend(existing.map(Prepared::unpack).unwrap_or_default());
+    run.extend(command::program(spec, &config, &placeholders)?);
+
+    let creation = hash::random()?;
+    let (port, address, remote) = (spec.port, reach.publish_on.clone(), reach.remote);
+    let volumes = config.volumes.unwrap_or_default();
+    let binds = existing.map(|prepared| vec![prepared.bind()]);
+    let mut container = GenericImage::new(&reference.name, &reference.tag)
+        .with_entrypoint("sh")
+        .with_exposed_port(port.tcp())
+        .with_container_name(&request.name)
+        .with_startup_timeout(spec.startup_timeout)
+        .with_label(labels::SERVICE, spec.service)
+        .with_label(labels::USER, &request.user)
+        .with_label(labels::PASSWORD, &password)
+        .with_label(labels::CREATION, &creation)
+        .with_cmd(run)
+        .with_host_config_modifier(move |host| {
+            adjust(host, &address, port, &volumes);
+            host.binds.clone_from(&binds);
+        });
+    for (name, value) in command::environment(spec, &placeholders, remote) {
+        container = container.with_env_var(name, value);
+    }
+    match container.start().await {
+        Ok(started) => {
+            // Dropping it would remove the container.
+            std::mem::forget(started);
+            let missing = prepared.filter(|prepared| !prepared.exists());
+            let preparation =
+                missing.and_then(|prepared| prepared.preparation(engine, request, image));
+            Ok(Created::Here(preparation))
         }
-        Service::Redis => {
-            start.run(redis::Redis::default(), random()?, None).await?;
-            Ok(None)
-        }
+        Err(error) => after_error(engine, request, &creation, &error).await,
     }
 }
 
-/// What a container is started from.
-struct Start<'a> {
-    container: &'a Container,
-    wanted: &'a Wanted,
-    idle: Duration,
-    image: &'a Reference,
-    original: ImageConfig,
-}
-
-impl Start<'_> {
-    async fn run<I: Image>(
-        self,
-        server: I,
-        password: String,
-        prepared: Option<&Prepared>,
-    ) -> Result<()> {
-        let Self {
-            container,
-            wanted,
-            idle,
-            image,
-            original,
-        } = self;
-        let port = wanted.service.port();
-        let mut command = vec![
-            "-c".to_owned(),
-            WATCHDOG.to_owned(),
-            "container-test-watchdog".to_owned(),
-            port.to_string(),
-            idle.as_secs().to_string(),
-            wanted.startup_timeout.as_secs().max(1).to_string(),
-            wanted.service.stop_signal().to_owned(),
-            String::new(),
-        ];
-        command.extend(prepared.map(Prepared::unpack).unwrap_or_default());
-        command.extend(original.entrypoint.clone().unwrap_or_default());
-        command.extend(original.cmd.clone().unwrap_or_default());
-        command.extend(
-            wanted
-                .args
-                .iter()
-                .map(|argument| argument.replace("{password}", &password)),
-        );
-
-        let exposed = [port.tcp()];
-        let watched = Watched { server, exposed };
-        let address = container.reach.publish_on.clone();
-        let volumes = original.volumes.unwrap_or_default();
-        let binds = prepared.map(|prepared| vec![prepared.bind()]);
-        let mut request = watched
-            .with_name(&image.name)
-            .with_tag(&image.tag)
-            .with_container_name(&container.name)
-            .with_ready_conditions(Vec::new())
-            .with_startup_timeout(wanted.startup_timeout)
-            .with_label(SERVICE_LABEL, wanted.service.name())
-            .with_label(USER_LABEL, config::user())
-            .with_label(PASSWORD_LABEL, &password)
-            .with_cmd(command)
-            .with_host_config_modifier(move |host| {
-                adjust(host, &address, port, &volumes);
-                host.binds.clone_from(&binds);
-            });
-        for (name, value) in &wanted.env {
-            request = request.with_env_var(name, value);
-        }
-        match request.start().await {
-            Ok(started) => {
-                // Dropping it would remove the container.
-                std::mem::forget(started);
-                Ok(())
-            }
-            Err(error) => {
-                if is_conflict(&error) {
-                    return Ok(());
-                }
-                // What was created but does not start is of no use, and testcontainers leaves it.
-                if let Some(found) = container.inspect().await?
-                    && found.state.as_ref().and_then(|state| state.status)
-                        == Some(ContainerStateStatusEnum::CREATED)
-                {
-                    container.remove(&found).await;
-                }
-                let text = chain(&error);
-                let help = if text.contains("\"sh\"") {
-                    "the image has no shell at `sh`, which the watchdog needs; use an image that has one"
-                } else {
-                    "the engine's own words above say why; `docker run` with the same image shows more"
-                };
-                Err(
-                    Error::new(format!("start the container {}", container.name))
-                        .because(text)
-                        .with_help(help),
-                )
-            }
-        }
-    }
-}
-
-/// Publishes the port where only we reach it, keeps the data in memory, and has the engine
-/// remove the container when it ends.
+/// Publishes the port where only this process reaches it, keeps the data in memory, and has the
+/// engine remove the container when it ends.
 fn adjust(host: &mut HostConfig, address: &str, port: u16, volumes: &[String]) {
     let binding = PortBinding {
         host_ip: Some(address.to_owned()),
@@ -218,72 +96,140 @@ fn adjust(host: &mut HostConfig, address: &str, port: u16, volumes: &[String]) {
         format!("{port}/tcp"),
         Some(vec![binding]),
     )]));
-    host.shm_size = Some(1 << 30);
-    host.tmpfs = Some(
-        volumes
-            .iter()
-            .map(|path| (path.clone(), String::new()))
-            .collect(),
-    );
+    host.shm_size = Some(SHARED_MEMORY);
+    host.tmpfs = Some(in_memory(volumes));
 }
 
-/// Whether somebody else has created a container of this name.
-fn is_conflict(error: &TestcontainersError) -> bool {
+async fn after_error(
+    engine: &Engine,
+    request: &Request,
+    creation: &str,
+    error: &TestcontainersError,
+) -> Result<Created> {
+    let found = engine.inspect(&request.name).await.ok().flatten();
+    match Outcome::of(name_is_taken(error), found.as_ref(), creation) {
+        Outcome::CreatedElsewhere => return Ok(Created::Elsewhere),
+        Outcome::Running => return Ok(Created::Here(None)),
+        Outcome::NotStarted(id) => engine.remove(&id).await,
+        Outcome::Nothing => {}
+    }
+    let text = chain(error);
+    let help = if text.contains("\"sh\"") {
+        "the image has no shell at `sh`, which the watchdog needs; use an image that has one"
+    } else {
+        "the engine's own words above say why; `docker run` with the same image shows more"
+    };
+    Err(Error::new(format!("start the container {}", request.name))
+        .because(text)
+        .with_help(help))
+}
+
+/// What a failed call to create and start a container has left.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    /// The name belongs to a container that another process has created.
+    CreatedElsewhere,
+    /// This process's container, by its id: it was created, but does not start.
+    NotStarted(String),
+    /// This process's container, which runs all the same.
+    Running,
+    Nothing,
+}
+
+impl Outcome {
+    /// Returns what is left, from the container that the engine has under the name now. Engines
+    /// answer a duplicate name with different statuses, so only a container with the label of this
+    /// process's own call counts as created by it.
+    fn of(name_is_taken: bool, found: Option<&ContainerInspectResponse>, creation: &str) -> Self {
+        let Some(found) = found else {
+            // Its container may have ended meanwhile.
+            return if name_is_taken {
+                Self::CreatedElsewhere
+            } else {
+                Self::Nothing
+            };
+        };
+        let labels = found.config.as_ref().and_then(|it| it.labels.as_ref());
+        let label = labels.and_then(|labels| labels.get(labels::CREATION));
+        if label.is_none_or(|label| label != creation) {
+            return Self::CreatedElsewhere;
+        }
+        let state = found.state.as_ref().and_then(|state| state.status);
+        match (state, &found.id) {
+            (Some(ContainerStateStatusEnum::RUNNING), _) => Self::Running,
+            (Some(ContainerStateStatusEnum::CREATED), Some(id)) => Self::NotStarted(id.clone()),
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// Returns whether the engine says that another container has the name.
+fn name_is_taken(error: &TestcontainersError) -> bool {
     matches!(
         error,
-        TestcontainersError::Client(ClientError::CreateContainer(
-            EngineError::DockerResponseServerError {
-                status_code: 409,
-                ..
-            }
-        ))
+        TestcontainersError::Client(ClientError::CreateContainer(error))
+            if status(error) == Some(409)
     )
 }
 
-/// An error and its causes in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
+#[cfg(test)]
+mod tests {
+    use testcontainers::bollard::errors::Error as EngineError;
+    use testcontainers::bollard::models::{ContainerConfig, ContainerState};
+
+    use super::*;
+
+    fn found(creation: &str, status: ContainerStateStatusEnum) -> ContainerInspectResponse {
+        ContainerInspectResponse {
+            id: Some("id".to_owned()),
+            state: Some(ContainerState {
+                status: Some(status),
+                ..ContainerState::default()
+            }),
+            config: Some(ContainerConfig {
+                labels: Some(HashMap::from([(
+                    labels::CREATION.to_owned(),
+                    creation.to_owned(),
+                )])),
+                ..ContainerConfig::default()
+            }),
+            ..ContainerInspectResponse::default()
         }
-        source = cause.source();
-    }
-    text
-}
-
-/// A module's image under our watchdog.
-struct Watched<I> {
-    server: I,
-    exposed: [ContainerPort; 1],
-}
-
-impl<I: Image> Image for Watched<I> {
-    fn name(&self) -> &str {
-        self.server.name()
     }
 
-    fn tag(&self) -> &str {
-        self.server.tag()
+    fn refusal(status_code: u16) -> TestcontainersError {
+        TestcontainersError::Client(ClientError::CreateContainer(
+            EngineError::DockerResponseServerError {
+                status_code,
+                message: "the name is already in use".to_owned(),
+            },
+        ))
     }
 
-    fn ready_conditions(&self) -> Vec<WaitFor> {
-        Vec::new()
+    #[test]
+    fn a_container_of_another_process_is_never_removed_whatever_the_engine_answers() {
+        use ContainerStateStatusEnum::{CREATED, EXITED, RUNNING};
+        for status_code in [409, 500] {
+            let taken = name_is_taken(&refusal(status_code));
+            assert_eq!(taken, status_code == 409);
+            for state in [CREATED, RUNNING, EXITED] {
+                let outcome = Outcome::of(taken, Some(&found("theirs", state)), "ours");
+                assert_eq!(outcome, Outcome::CreatedElsewhere, "{status_code} {state}");
+            }
+        }
+        let unlabelled = ContainerInspectResponse::default();
+        let outcome = Outcome::of(false, Some(&unlabelled), "ours");
+        assert_eq!(outcome, Outcome::CreatedElsewhere);
+        assert_eq!(Outcome::of(true, None, "ours"), Outcome::CreatedElsewhere);
     }
 
-    fn entrypoint(&self) -> Option<&str> {
-        Some("sh")
-    }
-
-    fn expose_ports(&self) -> &[ContainerPort] {
-        &self.exposed
-    }
-
-    fn env_vars(
-        &self,
-    ) -> impl IntoIterator<Item = (impl Into<Cow<'_, str>>, impl Into<Cow<'_, str>>)> {
-        self.server.env_vars()
+    #[test]
+    fn a_container_of_this_process_that_does_not_start_is_removed() {
+        use ContainerStateStatusEnum::{CREATED, DEAD, RUNNING};
+        let of = |state| Outcome::of(false, Some(&found("ours", state)), "ours");
+        assert_eq!(of(CREATED), Outcome::NotStarted("id".to_owned()));
+        assert_eq!(of(RUNNING), Outcome::Running);
+        assert_eq!(of(DEAD), Outcome::Nothing);
+        assert_eq!(Outcome::of(false, None, "ours"), Outcome::Nothing);
     }
 }

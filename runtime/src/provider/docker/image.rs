@@ -1,35 +1,40 @@
-//! Images: their names, and what they run.
+//! Images: their names, and what the engine knows of them.
 
-use testcontainers::GenericImage;
-use testcontainers::bollard::Docker;
-use testcontainers::bollard::errors::Error as EngineError;
 use testcontainers::bollard::models::ImageInspect;
 use testcontainers::runners::AsyncRunner;
+use testcontainers::{ContainerRequest, GenericImage, ImageExt};
 
-use super::create::chain;
-use crate::{Error, Result, config, report};
+use super::engine::{Engine, chain, status};
+use crate::config::Config;
+use crate::{Error, Result, report};
 
-/// What the engine knows of the image; pulls the image if it is not there.
-pub(super) async fn inspect(engine: &Docker, image: &Reference) -> Result<ImageInspect> {
+/// Returns what the engine knows of an image; pulls the image, for a platform if one is given, if the
+/// engine does not have it.
+pub(super) async fn inspect(
+    engine: &Engine,
+    image: &Reference,
+    platform: Option<&str>,
+) -> Result<ImageInspect> {
     let descriptor = image.descriptor();
-    let mut inspected = engine.inspect_image(&descriptor).await;
-    if let Err(EngineError::DockerResponseServerError {
-        status_code: 404, ..
-    }) = inspected
+    let mut inspected = engine.api().inspect_image(&descriptor).await;
+    if inspected
+        .as_ref()
+        .is_err_and(|error| status(error) == Some(404))
     {
         report::progress(&format!("pulling the image {descriptor}"));
-        let _pulled = GenericImage::new(&image.name, &image.tag)
-            .pull_image()
-            .await
-            .map_err(|error| {
-                Error::new(format!("pull the image {descriptor}"))
-                    .because(chain(&error))
-                    .with_help(
-                        "check its name and tag, and that the registry can be reached; \
+        let mut request = ContainerRequest::from(GenericImage::new(&image.name, &image.tag));
+        if let Some(platform) = platform {
+            request = request.with_platform(platform);
+        }
+        let _pulled = request.pull_image().await.map_err(|error| {
+            Error::new(format!("pull the image {descriptor}"))
+                .because(chain(&error))
+                .with_help(
+                    "check its name and tag, and that the registry can be reached; \
                  TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX names a mirror of Docker Hub",
-                    )
-            })?;
-        inspected = engine.inspect_image(&descriptor).await;
+                )
+        })?;
+        inspected = engine.api().inspect_image(&descriptor).await;
     }
     inspected.map_err(|error| Error::new(format!("inspect the image {descriptor}")).because(error))
 }
@@ -42,7 +47,20 @@ pub(super) struct Reference {
 }
 
 impl Reference {
-    pub(super) fn parse(image: &str) -> Self {
+    /// Returns the image's name, with the prefix for Docker Hub if it comes from there, and tag.
+    pub(super) fn new(image: &str, config: &Config) -> Self {
+        let from_hub = image
+            .split_once('/')
+            .is_none_or(|(first, _)| !first.contains(['.', ':']) && first != "localhost");
+        match config.image_prefix() {
+            Some(prefix) if from_hub => {
+                Self::parse(&format!("{}/{image}", prefix.trim_end_matches('/')))
+            }
+            _ => Self::parse(image),
+        }
+    }
+
+    fn parse(image: &str) -> Self {
         let name_starts = image.rfind('/').map_or(0, |slash| slash + 1);
         match image[name_starts..].rfind(':') {
             Some(colon) => Self {
@@ -61,17 +79,6 @@ impl Reference {
     }
 }
 
-/// The image's name with the prefix for Docker Hub, if it comes from there.
-pub(super) fn full_name(image: &str) -> String {
-    let from_hub = image
-        .split_once('/')
-        .is_none_or(|(first, _)| !first.contains(['.', ':']) && first != "localhost");
-    match config::image_prefix() {
-        Some(prefix) if from_hub => format!("{}/{image}", prefix.trim_end_matches('/')),
-        _ => image.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,8 +90,8 @@ mod tests {
             (name, tag)
         };
         let pair = |name: &str, tag: &str| (name.to_owned(), tag.to_owned());
-        assert_eq!(split("postgres:17-alpine"), pair("postgres", "17-alpine"));
-        assert_eq!(split("postgres"), pair("postgres", "latest"));
+        assert_eq!(split("nats:2-alpine"), pair("nats", "2-alpine"));
+        assert_eq!(split("nats"), pair("nats", "latest"));
         assert_eq!(
             split("mirror.example:5000/pg"),
             pair("mirror.example:5000/pg", "latest")
@@ -93,5 +100,22 @@ mod tests {
             split("mirror.example:5000/a/pg:1"),
             pair("mirror.example:5000/a/pg", "1")
         );
+    }
+
+    #[test]
+    fn images_from_docker_hub_get_the_prefix() {
+        let config = Config::with(&[(
+            "TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX",
+            "mirror.example/hub/",
+        )]);
+        for (image, full) in [
+            ("nats:2-alpine", "mirror.example/hub/nats:2-alpine"),
+            ("timescale/tsdb:1", "mirror.example/hub/timescale/tsdb:1"),
+            ("quay.io/nats:2", "quay.io/nats:2"),
+            ("localhost/nats:2", "localhost/nats:2"),
+            ("127.0.0.1:5000/nats:2", "127.0.0.1:5000/nats:2"),
+        ] {
+            assert_eq!(Reference::new(image, &config).descriptor(), full);
+        }
     }
 }

@@ -1,174 +1,264 @@
-//! Data directories of PostgreSQL, prepared once per image and settings: a server that starts from
-//! one is spared the image's own initialisation, which takes longer than all else.
+//! Data prepared once per image and settings: a server that starts from them is spared the image's
+//! own initialisation, which takes longer than all else.
 //!
-//! The image's entrypoint prepares them itself, in a container of its own after the first server
-//! has answered, and leaves an archive in the user's cache. The archive is put in its place last,
-//! so that one that is there is whole. Servers from it share their password, which is kept beside.
+//! The image's entrypoint prepares them itself, in a container of its own that starts after the
+//! first server, and leaves an archive in the user's cache. The archive gets its name last, so one
+//! that exists is complete. Servers from it share their password, which is cached beside it.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
-use sha2::{Digest, Sha256};
 use testcontainers::bollard::models::{ContainerCreateBody, HostConfig, ImageInspect};
 use testcontainers::bollard::query_parameters::CreateContainerOptionsBuilder;
 
-use super::super::local::{cache_directory, keep_first, kept_file};
-use super::super::{Wanted, hex, random};
-use super::container::Container;
-use super::create::{PASSWORD, USER_LABEL};
-use crate::{Error, Result, config, registry};
+use super::engine::Engine;
+use super::memory::in_memory;
+use super::reach::Reach;
+use super::{command, labels};
+use crate::lifecycle::Cache;
+use crate::provider::request::Request;
+use crate::service::PreparedData;
+use crate::{Error, Result, hash};
 
 /// Where the archive is in a server's container, and the cache in the one that prepares.
 const ARCHIVE: &str = "/container-test-data.tar";
 const CACHE: &str = "/container-test-cache";
 
-/// `sh -c UNPACK unpack ARCHIVE DATA entrypoint…`: if it fails, the entrypoint does its work.
+/// Seconds that a preparation may take.
+const LIMIT: &str = "120";
+
+/// Unpacks an archive: `sh -c UNPACK unpack ARCHIVE DATA MARK program…`. If that fails, the program
+/// initialises its data as usual.
 const UNPACK: &str = r#"
-    if [ -f "$1" ] && mkdir -p "$2" && [ ! -e "$2/PG_VERSION" ]; then
+    if [ -f "$1" ] && mkdir -p "$2" && [ ! -e "$2/$3" ]; then
         tar -xpf "$1" -C "$2" || find "$2" -mindepth 1 -delete
     fi
-    shift 2
+    shift 3
     exec "$@""#;
 
-/// `sh -c PACK pack ARCHIVE DATA NAME SCRIPT entrypoint… postgres…`: once the entrypoint has become
-/// the server, the registry NAME is made by SCRIPT, and the server is stopped as one that has
-/// finished its work. A server that the entrypoint runs meanwhile is another process; a registry
-/// that could not be made is made by whoever finds it missing.
-const PACK: &str = r#"
-    archive=$1 data=$2 name=$3 script=$4
-    shift 4
+/// Runs a program for so many seconds at most: `sh -c LIMITED limited SECONDS program…`. It is the
+/// container's first process: when it ends, the kernel ends all others.
+const LIMITED: &str = r#"
+    seconds=$1
+    shift
     "$@" &
-    server=$!
-    while kill -0 "$server" 2>/dev/null; do
-        if [ "$(head -n 1 "$data/postmaster.pid" 2>/dev/null)" = "$server" ] &&
-            grep -q '^ready' "$data/postmaster.pid"; then
-            psql -U postgres -d postgres -qc "CREATE DATABASE $name" &&
-                psql -U postgres -d "$name" -qc "$script"
-            kill -TERM "$server"
-            wait "$server" && tar -cpf "$archive.new" -C "$data" . && mv "$archive.new" "$archive"
-            exit
-        fi
-        sleep 0.1
-    done"#;
+    program=$!
+    trap 'exit 1' TERM INT
+    (sleep "$seconds"; kill -KILL "$program") &
+    wait "$program""#;
 
-/// A prepared data directory, or one that may be prepared.
+/// Prepared data, or data that may be prepared.
+#[derive(Debug)]
 pub(super) struct Prepared {
-    /// The name of the archive in the cache.
+    data: &'static PreparedData,
+    /// Name of the archive in the cache, without its extension.
     name: String,
-    directory: PathBuf,
-    /// Where the image has its data.
-    data: String,
+    cache: Cache,
+    /// Directory of the data in the image.
+    directory: String,
     pub(super) password: String,
 }
 
 impl Prepared {
-    /// The one of the image; none where the engine does not see our files.
-    pub(super) fn of(container: &Container, wanted: &Wanted, image: &ImageInspect) -> Option<Self> {
-        if !container.reach.direct {
+    /// Returns the data of the image and settings; none where the engine does not see the files of
+    /// this machine, or the service has none.
+    pub(super) fn new(request: &Request, reach: &Reach, image: &ImageInspect) -> Option<Self> {
+        let spec = &request.spec;
+        let data = spec.container.prepared?;
+        let cache = request.cache()?;
+        // A colon would end the path in a bind.
+        let visible = reach.direct && !cache.directory().to_str()?.contains(':');
+        if !visible {
             return None;
         }
         let settings = format!(
-            "{} {:?} {PACK} {} {}",
+            "{} {:?} {:?} {:?} {}",
             image.id.as_deref()?,
-            wanted.env,
-            registry::NAME,
-            registry::SCRIPT
+            spec.env,
+            spec.files,
+            spec.container.env,
+            data.identity(),
         );
-        let key = hex(&Sha256::digest(settings)[..8]);
-        let kept = format!("docker-{key}.password");
-        let password = match kept_file(&kept) {
+        let name = format!("docker-{}", hash::digest(settings, 8));
+        let password = format!("{name}.password");
+        let password = match cache.read(&password) {
             Some(password) => password,
-            None => keep_first(&kept, &random().ok()?)?,
+            None => cache.write_first(&password, &hash::random().ok()?).ok()?,
         };
-        let environment = image.config.as_ref()?.env.as_deref().unwrap_or_default();
-        let data = environment
-            .iter()
-            .find_map(|pair| pair.strip_prefix("PGDATA="))
-            .unwrap_or("/var/lib/postgresql/data");
         Some(Self {
-            name: format!("docker-{key}.tar"),
-            directory: cache_directory()?,
-            data: data.to_owned(),
+            directory: directory(request, data, image),
+            data,
+            name,
+            cache,
             password,
         })
     }
 
-    fn archive(&self) -> PathBuf {
-        self.directory.join(&self.name)
+    fn archive(&self) -> String {
+        format!("{}.tar", self.name)
     }
 
-    /// Whether it was prepared.
-    pub(super) fn is_there(&self) -> bool {
-        self.archive().is_file()
+    /// Returns whether the data were prepared.
+    pub(super) fn exists(&self) -> bool {
+        self.cache.path(&self.archive()).is_file()
     }
 
-    /// What goes before the image's entrypoint.
+    /// Returns what goes before the image's program.
     pub(super) fn unpack(&self) -> Vec<String> {
-        ["sh", "-c", UNPACK, "unpack", ARCHIVE, &self.data]
+        let mark = self.data.mark;
+        ["sh", "-c", UNPACK, "unpack", ARCHIVE, &self.directory, mark]
             .map(str::to_owned)
             .to_vec()
     }
 
-    /// How the server's container gets to see the archive.
+    /// Returns the bind that puts the archive into the server's container.
     pub(super) fn bind(&self) -> String {
-        format!("{}:{ARCHIVE}:ro", self.archive().display())
+        let archive = self.cache.path(&self.archive());
+        format!("{}:{ARCHIVE}:ro", archive.display())
     }
 
-    /// Has it prepared, unless somebody else does. The container does without us from then on.
-    pub(super) async fn prepare(
-        self,
-        container: Container,
-        wanted: Wanted,
+    /// Returns how the data are prepared; `None` if the image has nothing to run.
+    pub(super) fn preparation(
+        &self,
+        engine: &Engine,
+        request: &Request,
         image: ImageInspect,
-    ) -> Result<()> {
-        let failed = |error| Error::new("prepare a data directory").because(error);
-        let original = image.config.unwrap_or_default();
-        let archive = format!("{CACHE}/{}", self.name);
-        let mut command = [
-            PACK,
-            "pack",
-            &archive,
-            &self.data,
-            registry::NAME,
-            registry::SCRIPT,
-        ]
-        .map(str::to_owned)
-        .to_vec();
-        command.extend(original.entrypoint.unwrap_or_default());
-        command.extend(original.cmd.unwrap_or_default());
-        command.extend(wanted.args.clone());
-        let environment = wanted
-            .env
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"));
-        let volumes = original.volumes.unwrap_or_default().into_iter();
+    ) -> Option<Preparation> {
+        let spec = &request.spec;
+        let config = image.config.unwrap_or_default();
+        let placeholders = command::placeholders(spec, &self.password);
+        let archive = format!("{CACHE}/{}", self.archive());
+        let mut run = ["sh", "-c", LIMITED, "limited", LIMIT]
+            .map(str::to_owned)
+            .to_vec();
+        run.extend(
+            [
+                "sh",
+                "-c",
+                self.data.pack,
+                "pack",
+                &archive,
+                &self.directory,
+            ]
+            .map(str::to_owned),
+        );
+        run.extend(
+            self.data
+                .arguments
+                .iter()
+                .map(|&argument| argument.to_owned()),
+        );
+        run.push("--".to_owned());
+        run.extend(command::program(spec, &config, &placeholders).ok()?);
+        let environment = command::environment(spec, &placeholders, false);
         let body = ContainerCreateBody {
             image: image.id,
-            entrypoint: Some(vec!["sh".to_owned(), "-c".to_owned()]),
-            cmd: Some(command),
+            entrypoint: Some(vec![run.remove(0)]),
+            cmd: Some(run),
             env: Some(
                 environment
-                    .chain([format!("{PASSWORD}={}", self.password)])
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}"))
                     .collect(),
             ),
-            labels: Some(HashMap::from([(USER_LABEL.to_owned(), config::user())])),
+            labels: Some(HashMap::from([(
+                labels::USER.to_owned(),
+                request.user.clone(),
+            )])),
             host_config: Some(HostConfig {
                 auto_remove: Some(true),
                 network_mode: Some("none".to_owned()),
-                binds: Some(vec![format!("{}:{CACHE}", self.directory.display())]),
-                tmpfs: Some(volumes.map(|path| (path, String::new())).collect()),
+                binds: Some(vec![format!(
+                    "{}:{CACHE}",
+                    self.cache.directory().display()
+                )]),
+                tmpfs: Some(in_memory(&config.volumes.unwrap_or_default())),
                 ..HostConfig::default()
             }),
             ..ContainerCreateBody::default()
         };
-        let name = format!(
-            "container-test-prepare-{}",
-            self.name.trim_end_matches(".tar")
-        );
-        let options = CreateContainerOptionsBuilder::new().name(&name).build();
-        let engine = container.engine().await?;
-        let created = engine.create_container(Some(options), body).await;
+        Some(Preparation {
+            engine: engine.clone(),
+            name: format!("container-test-prepare-{}", self.name),
+            body: Box::new(body),
+        })
+    }
+}
+
+/// Returns the directory of the data, where the server's environment or the image says it is.
+fn directory(request: &Request, data: &PreparedData, image: &ImageInspect) -> String {
+    let (variable, default) = data.directory;
+    let spec = &request.spec;
+    let mut given = spec.container.env.iter().chain(&spec.env).rev();
+    if let Some((_, value)) = given.find(|(name, _)| name == variable) {
+        return value.clone();
+    }
+    let config = image.config.as_ref();
+    let environment = config.and_then(|config| config.env.as_deref());
+    environment
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(name, _)| *name == variable)
+        .map_or(default, |(_, value)| value)
+        .to_owned()
+}
+
+/// A container that prepares data.
+#[derive(Debug)]
+pub(super) struct Preparation {
+    engine: Engine,
+    name: String,
+    body: Box<ContainerCreateBody>,
+}
+
+impl Preparation {
+    /// Starts the container, unless another process prepares the same. From then on it needs no
+    /// process of ours, and ends by itself.
+    pub(super) async fn start(self) -> Result<()> {
+        let failed = |error| Error::new("prepare data").because(error);
+        let options = CreateContainerOptionsBuilder::new()
+            .name(&self.name)
+            .build();
+        let api = self.engine.api();
+        let created = api.create_container(Some(options), *self.body).await;
         let id = created.map_err(failed)?.id;
-        engine.start_container(&id, None).await.map_err(failed)
+        let started = api.start_container(&id, None).await;
+        if started.is_err() {
+            self.engine.remove(&id).await;
+        }
+        started.map_err(failed)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "what goes wrong fails the test")]
+mod tests {
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn limited(seconds: &str, script: &str) -> (Option<i32>, Duration) {
+        let since = Instant::now();
+        let status = Command::new("sh")
+            .args(["-c", LIMITED, "limited", seconds, "sh", "-c", script])
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        (status.code(), since.elapsed())
+    }
+
+    #[test]
+    fn a_preparation_that_does_not_end_is_ended() {
+        let (status, took) = limited("1", "exec sleep 20");
+        assert_ne!(status, Some(0));
+        assert!(took < Duration::from_secs(10), "{took:?}");
+    }
+
+    #[test]
+    fn a_preparation_ends_with_its_program() {
+        let (status, took) = limited("3", "exit 3");
+        assert_eq!(status, Some(3));
+        assert!(took < Duration::from_secs(3), "{took:?}");
     }
 }

@@ -1,167 +1,139 @@
-//! Directories that only we can read: for running servers, for prepared data, for locks.
+//! The directories of running servers.
 
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::{Error, Result, config};
+use super::log::LocalLog;
+use crate::config::Config;
+use crate::lifecycle::{Owner, private};
+use crate::service::BoxError;
+use crate::{Error, Result, hash};
 
-/// Where directories are in memory.
+/// A file system in memory.
 const MEMORY: &str = "/dev/shm";
 
-/// Room that a server's data needs, in KiB.
+/// Space that a server's data need, in KiB.
 const ROOM: u64 = 512 * 1024;
 
-/// Whom server processes run as.
-#[derive(Clone, Debug)]
-pub(super) struct Owner {
-    /// We ourselves.
-    us: u32,
-    /// Somebody else, if we are root: PostgreSQL refuses to run as root.
-    pub(super) other: Option<(u32, u32)>,
-}
+/// The file that every server's directory has from the beginning: without it, a directory is not
+/// one of a server, whatever its name.
+const MARK: &str = ".container-test-server";
 
-impl Owner {
-    /// We ourselves, whoever the servers run as.
-    pub(super) fn ours(self) -> Self {
-        Self {
-            other: None,
-            ..self
-        }
-    }
+/// A directory that is younger may be that of a server which is about to start.
+const YOUNG: Duration = Duration::from_secs(60);
 
-    fn id(&self) -> u32 {
-        self.other.map_or(self.us, |(user, _)| user)
-    }
-}
-
-/// Whom server processes run as: we, or if we are root the user `postgres`, else `nobody`.
-pub(super) fn owner() -> Result<Owner> {
-    let us = our_id()?;
-    if us != 0 {
-        return Ok(Owner { us, other: None });
-    }
-    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let ids = |name: &str| {
-        let mut fields = users
-            .lines()
-            .map(|line| line.split(':').collect::<Vec<_>>())
-            .find(|fields| fields[0] == name)?
-            .into_iter();
-        Some((fields.nth(2)?.parse().ok()?, fields.next()?.parse().ok()?))
-    };
-    match ids("postgres").or_else(|| ids("nobody")) {
-        Some(other) => Ok(Owner { us, other: Some(other) }),
-        None => Err(Error::new("find a user for local servers")
-            .because("PostgreSQL refuses to run as root, and there is neither a user `postgres` nor `nobody`")
-            .with_help("run the tests as an ordinary user, or add one of these users")),
-    }
-}
-
-/// Our user id: that of what we make.
-fn our_id() -> Result<u32> {
-    if let Ok(us) = fs::metadata("/proc/self") {
-        return Ok(us.uid());
-    }
-    let probe =
-        std::env::temp_dir().join(format!("container-test-probe-{}", super::super::random()?));
-    let made = File::create_new(&probe).and_then(|file| file.metadata());
-    let removed = fs::remove_file(&probe);
-    let id = made.map(|metadata| metadata.uid());
-    removed
-        .and(id)
-        .map_err(|error| Error::new("find out our user id").because(error))
-}
-
-/// Where running servers may have their directories.
-fn places() -> Vec<PathBuf> {
-    match config::data_directory() {
-        Some(chosen) => vec![chosen],
-        None => vec![MEMORY.into(), std::env::temp_dir()],
-    }
-}
-
-/// The directories of servers of this name, ours all of them.
-pub(super) fn find(name: &str, owner: &Owner) -> Vec<PathBuf> {
+/// Returns the directories of servers of this name that no other user can have made.
+pub(super) fn find(config: &Config, name: &str, owner: &Owner) -> Vec<PathBuf> {
     let prefix = format!("{name}.");
-    entries(&prefix)
-        .filter(|path| is_ours(path, owner))
+    entries(&roots(config), &prefix)
+        .filter(|directory| is_servers(directory, owner))
         .collect()
 }
 
-/// What is called so in the places of running servers.
-fn entries(prefix: &str) -> impl Iterator<Item = PathBuf> {
-    places()
-        .into_iter()
-        .filter_map(|place| fs::read_dir(place).ok())
+/// Returns a path for the directory of one start of the server of this name. No two starts share
+/// one: the watchdog of the server before removes its own at any moment.
+pub(super) fn choose(config: &Config, name: &str, owner: &Owner) -> Result<PathBuf> {
+    let root = match config.data_directory() {
+        Some(chosen) => {
+            if !chosen.exists() {
+                fs::create_dir_all(&chosen).map_err(|error| failed("create", &chosen, error))?;
+            }
+            chosen
+        }
+        None if has_room(Path::new(MEMORY)) => MEMORY.into(),
+        None => config.temporary.clone(),
+    };
+    check(&root, owner)?;
+    Ok(root.join(format!("{name}.{}", &hash::random()?[..8])))
+}
+
+/// Creates a server's directory.
+pub(super) fn create(directory: &Path, owner: &Owner) -> Result<()> {
+    let created = private::create(directory, &owner.ours())
+        .and_then(|()| private::write(&directory.join(MARK), "", owner))
+        .and_then(|()| private::hand_over(directory, owner));
+    created.map_err(with_help)
+}
+
+/// Removes directories whose server has ended but could not remove them: its watchdog was killed,
+/// or the machine went down.
+pub(super) fn sweep(config: &Config, owner: &Owner) {
+    sweep_in(&roots(config), owner, YOUNG);
+}
+
+fn sweep_in(roots: &[PathBuf], owner: &Owner, young: Duration) {
+    let is_old = |directory: &Path| {
+        let modified = fs::metadata(directory).and_then(|found| found.modified());
+        let age = modified.ok().and_then(|modified| modified.elapsed().ok());
+        age.is_some_and(|age| age >= young)
+    };
+    // A server holds a lock on its log for as long as it runs.
+    let is_held = |directory: &Path| match File::open(LocalLog::in_directory(directory).path()) {
+        Ok(log) => log.try_lock().is_err(),
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    };
+    for directory in entries(roots, "container-test-") {
+        if is_servers(&directory, owner) && is_old(&directory) && !is_held(&directory) {
+            private::remove(&directory);
+        }
+    }
+}
+
+/// Returns where running servers may have their directories.
+fn roots(config: &Config) -> Vec<PathBuf> {
+    match config.data_directory() {
+        Some(chosen) => vec![chosen],
+        None => vec![MEMORY.into(), config.temporary.clone()],
+    }
+}
+
+/// Returns what is in the roots under names that begin so.
+fn entries(roots: &[PathBuf], prefix: &str) -> impl Iterator<Item = PathBuf> {
+    roots
+        .iter()
+        .filter_map(|root| fs::read_dir(root).ok())
         .flatten()
         .flatten()
         .filter(move |entry| entry.file_name().to_string_lossy().starts_with(prefix))
         .map(|entry| entry.path())
 }
 
-/// Whether it is a directory that nobody but us, or the servers' user, can have made.
-fn is_ours(directory: &Path, owner: &Owner) -> bool {
-    fs::symlink_metadata(directory).is_ok_and(|found| {
-        found.is_dir()
-            && (found.uid() == owner.us || found.uid() == owner.id())
-            && found.mode().trailing_zeros() >= 6
-    })
+/// Returns whether a directory is marked as a server's, and only this process's user or the
+/// servers' can have created it.
+fn is_servers(directory: &Path, owner: &Owner) -> bool {
+    let private = fs::symlink_metadata(directory).is_ok_and(|found| {
+        found.is_dir() && owner.owns(&found) && found.mode().trailing_zeros() >= 6
+    });
+    private && fs::symlink_metadata(directory.join(MARK)).is_ok_and(|mark| mark.is_file())
 }
 
-/// Where the directory of one start of the server of this name will be. No two starts share one:
-/// the watchdog of the server before removes its own at a moment of its own.
-pub(super) fn choose(name: &str, owner: &Owner) -> Result<PathBuf> {
-    let place = match config::data_directory() {
-        Some(chosen) => {
-            if !chosen.exists() {
-                fs::create_dir_all(&chosen).map_err(|error| failed_data("make", &chosen, error))?;
-            }
-            chosen
-        }
-        None if has_room(Path::new(MEMORY)) => MEMORY.into(),
-        None => std::env::temp_dir(),
-    };
-    check(&place, owner)?;
-    Ok(place.join(format!("{name}.{}", &super::super::random()?[..8])))
-}
-
-/// Makes the empty directory.
-pub(super) fn make(directory: &Path, owner: &Owner) -> Result<()> {
-    DirBuilder::new()
-        .mode(0o700)
-        .create(directory)
-        .map_err(|error| failed_data("make", directory, error))?;
-    hand_over(directory, owner)
-}
-
-/// Refuses a place in which others could put something else under the name of what we make, or
-/// which the servers' user cannot enter.
-fn check(place: &Path, owner: &Owner) -> Result<()> {
-    let refuse = |cause: String| Err(failed_data("use", place, cause));
-    let whole = fs::canonicalize(place).map_err(|error| failed_data("look at", place, error))?;
+/// Refuses a root in which other users could replace a server's directory, or which the servers'
+/// user cannot enter.
+fn check(root: &Path, owner: &Owner) -> Result<()> {
+    let refuse = |cause: String| Err(failed("use", root, cause));
+    let whole = fs::canonicalize(root).map_err(|error| failed("look at", root, error))?;
     for (depth, directory) in whole.ancestors().enumerate() {
-        let found =
-            fs::metadata(directory).map_err(|error| failed_data("look at", directory, error))?;
-        let all = found.mode();
+        let found = fs::metadata(directory).map_err(|error| failed("look at", directory, error))?;
+        let mode = found.mode();
         if depth == 0 {
             if !found.is_dir() {
                 return refuse("it is not a directory".to_owned());
             }
-            if ![0, owner.us, owner.id()].contains(&found.uid()) {
-                return refuse("it belongs to somebody else".to_owned());
+            if found.uid() != 0 && !owner.owns(&found) {
+                return refuse("it belongs to another user".to_owned());
             }
-            if all & 0o022 != 0 && all & 0o1000 == 0 {
+            if mode & 0o022 != 0 && mode & 0o1000 == 0 {
                 return refuse("others can write to it".to_owned());
             }
         }
-        if let Some((user, group)) = owner.other {
-            let may_enter = (all & 0o001 != 0)
-                || (found.gid() == group && all & 0o010 != 0)
-                || (found.uid() == user && all & 0o100 != 0);
+        if let Some((user, group)) = owner.server() {
+            let may_enter = (mode & 0o001 != 0)
+                || (found.gid() == group && mode & 0o010 != 0)
+                || (found.uid() == user && mode & 0o100 != 0);
             if !may_enter {
                 return refuse(format!(
                     "servers run as the user with the number {user}, which cannot enter {}",
@@ -173,29 +145,7 @@ fn check(place: &Path, owner: &Owner) -> Result<()> {
     Ok(())
 }
 
-/// What is younger may be about to start.
-const YOUNG: Duration = Duration::from_secs(60);
-
-/// Removes directories whose server is gone but could not remove them: its watchdog was killed,
-/// or the machine went down. A server holds a lock on its log for as long as it runs.
-pub(super) fn sweep(owner: &Owner) {
-    let is_old = |directory: &Path| {
-        let modified = fs::metadata(directory).and_then(|found| found.modified());
-        let age = modified.ok().and_then(|modified| modified.elapsed().ok());
-        age.is_some_and(|age| age > YOUNG)
-    };
-    let is_held = |directory: &Path| match File::open(directory.join("log")) {
-        Ok(log) => log.try_lock().is_err(),
-        Err(error) => error.kind() != ErrorKind::NotFound,
-    };
-    for directory in entries("container-test-") {
-        if is_ours(&directory, owner) && is_old(&directory) && !is_held(&directory) {
-            remove(&directory);
-        }
-    }
-}
-
-/// Whether there is room for one more server.
+/// Returns whether there is room for one more server.
 fn has_room(directory: &Path) -> bool {
     let output = Command::new("df")
         .arg("-Pk")
@@ -213,133 +163,49 @@ fn has_room(directory: &Path) -> bool {
     available.is_some_and(|kibibytes| kibibytes >= ROOM)
 }
 
-/// Makes sure of a directory that nobody else can use. In a shared temporary directory somebody
-/// else may have put something of that name there: it is refused.
-pub(super) fn private(directory: &Path, owner: &Owner) -> Result<()> {
-    match DirBuilder::new().mode(0o700).create(directory) {
-        Ok(()) => hand_over(directory, owner)?,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            fs::create_dir_all(directory.parent().unwrap_or(Path::new("/")))
-                .map_err(|error| failed("make", directory, error))?;
-            return private(directory, owner);
+fn failed(verb: &str, path: &Path, cause: impl Into<BoxError>) -> Error {
+    with_help(private::failed(verb, path, cause))
+}
+
+fn with_help(error: Error) -> Error {
+    error.with_help("set CONTAINER_TEST_DATA_DIR to a directory of your own")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "what goes wrong fails the test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_directories_that_carry_the_mark_are_swept() {
+        let root = tempfile::tempdir().unwrap();
+        let config = Config::with(&[]);
+        let owner = Owner::of_process(&config).unwrap();
+        let path = |name: &str| root.path().join(name);
+        for name in ["gone", "runs", "young"] {
+            create(&path(&format!("container-test-nats-{name}")), &owner).unwrap();
         }
-        Err(error) => return Err(failed("make", directory, error)),
-    }
-    let found =
-        fs::symlink_metadata(directory).map_err(|error| failed("look at", directory, error))?;
-    let ours = |found: &Metadata| found.uid() == owner.us || found.uid() == owner.id();
-    if !found.is_dir() || !ours(&found) || found.mode() & 0o022 != 0 {
-        return Err(failed(
-            "use",
-            directory,
-            "it is not a directory that only we can write to",
-        )
-        .with_help("remove it, or set CONTAINER_TEST_CACHE_DIR to a directory of your own"));
-    }
-    Ok(())
-}
-
-/// Gives a directory or file of ours to the servers' user.
-fn hand_over(path: &Path, owner: &Owner) -> Result<()> {
-    match owner.other {
-        Some((user, group)) => {
-            chown(path, Some(user), Some(group)).map_err(|error| failed("hand over", path, error))
+        for name in ["container-test-of-another-tool", "nats"] {
+            private::create(&path(name), &owner).unwrap();
         }
-        None => Ok(()),
+        let log = File::create(path("container-test-nats-runs/log")).unwrap();
+        log.lock().unwrap();
+        sweep_in(&[root.path().to_owned()], &owner, YOUNG);
+        assert!(path("container-test-nats-gone").exists(), "it is young");
+
+        sweep_in(&[root.path().to_owned()], &owner, Duration::ZERO);
+        let mut left: Vec<_> = fs::read_dir(root.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(
+            left,
+            [
+                "container-test-nats-runs",
+                "container-test-of-another-tool",
+                "nats"
+            ]
+        );
     }
-}
-
-/// Writes a file that only we, and the servers' user, can read; whole or not at all, unless somebody
-/// else writes it at the same time: that takes a lock.
-pub(super) fn write_private(path: &Path, text: &str, owner: &Owner) -> Result<()> {
-    let new = path.with_extension("new");
-    let write = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&new)?;
-        file.write_all(text.as_bytes())?;
-        file.set_permissions(Permissions::from_mode(0o600))
-    };
-    write().map_err(|error| failed("write", path, error))?;
-    hand_over(&new, owner)?;
-    fs::rename(&new, path).map_err(|error| failed("write", path, error))
-}
-
-/// Removes a directory.
-pub(super) fn remove(directory: &Path) {
-    // It may be gone already.
-    let _ = fs::remove_dir_all(directory);
-}
-
-/// Where prepared data directories and locks are kept: it stays.
-pub(super) fn cache(owner: &Owner) -> Result<PathBuf> {
-    if let Some(directory) = config::cache_directory()
-        && private(&directory, &owner.clone().ours()).is_ok()
-        && File::create(directory.join(".writable")).is_ok()
-    {
-        return Ok(directory);
-    }
-    // No home, or a read-only one.
-    let directory = std::env::temp_dir().join(format!("container-test-cache-{}", owner.us));
-    private(&directory, &owner.clone().ours())?;
-    Ok(directory)
-}
-
-/// Waits for a lock among all our processes; it is let go when the file is dropped, or when the
-/// process ends in whatever way.
-pub(super) async fn lock(name: &str) -> Result<File> {
-    let (file, path) = lock_file(name)?;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(fs::TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(3)).await,
-            Err(fs::TryLockError::Error(error)) => return Err(failed("lock", &path, error)),
-        }
-    }
-}
-
-/// The same where nobody else needs the thread.
-pub(super) fn lock_now(name: &str) -> Result<File> {
-    let (file, path) = lock_file(name)?;
-    match file.lock() {
-        Ok(()) => Ok(file),
-        Err(error) => Err(failed("lock", &path, error)),
-    }
-}
-
-fn lock_file(name: &str) -> Result<(File, PathBuf)> {
-    let directory = cache(&Owner {
-        us: our_id()?,
-        other: None,
-    })?;
-    let path = directory.join(format!("{name}.lock"));
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(|error| failed("open", &path, error))?;
-    Ok((file, path))
-}
-
-pub(super) fn failed(
-    verb: &str,
-    path: &Path,
-    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> Error {
-    Error::new(format!("{verb} {}", path.display())).because(cause)
-}
-
-/// The same for what is in the place of running servers.
-fn failed_data(
-    verb: &str,
-    path: &Path,
-    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> Error {
-    failed(verb, path, cause).with_help("set CONTAINER_TEST_DATA_DIR to a directory of your own")
 }

@@ -1,165 +1,125 @@
-//! Where server programs are.
+//! Finds server programs.
 
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
+use super::candidates::candidates;
+use crate::config::{Config, programs_variable, url_variable};
+use crate::service::{LocalProgram, ServerSpec};
+use crate::{Error, Result, hash};
 
-use super::super::{Service, hex};
-use crate::{Error, Result, config};
-
-/// The programs of one server.
+/// The program of a server, as it is installed on this machine.
 #[derive(Clone, Debug)]
-pub(crate) struct Programs {
+pub(in crate::provider) struct Programs {
     server: PathBuf,
+    local: LocalProgram,
 }
 
 impl Programs {
-    /// The server program.
-    pub(crate) fn server(&self) -> &Path {
+    /// Returns the path of the server program.
+    pub(super) fn server(&self) -> &Path {
         &self.server
     }
 
-    /// A program beside the server.
-    pub(super) fn beside(&self, name: &str) -> PathBuf {
-        self.directory().join(name)
+    /// Returns what the service says of the program.
+    pub(super) fn local(&self) -> &LocalProgram {
+        &self.local
     }
 
-    /// The directory that they are in.
-    pub(crate) fn directory(&self) -> &Path {
+    /// Returns the directory that the programs are in.
+    pub(in crate::provider) fn directory(&self) -> &Path {
         self.server.parent().unwrap_or(Path::new("/"))
     }
 
-    /// Tells programs in different places apart.
+    /// Returns a text that is the same for the same programs only.
     pub(super) fn key(&self) -> String {
-        hex(&Sha256::digest(self.server.as_os_str().as_encoded_bytes())[..3])
+        hash::digest(self.server.as_os_str().as_encoded_bytes(), 3)
+    }
+
+    /// Returns the programs in a directory, if all are there once links are followed.
+    pub(super) fn in_directory(directory: &Path, local: &LocalProgram) -> Option<Self> {
+        local.names.iter().find_map(|name| {
+            let found = directory
+                .join(name)
+                .canonicalize()
+                .ok()
+                .filter(|path| path.is_file())?;
+            // Some programs are links, and behave by the name that they are called by. Only those that
+            // need their neighbours are called by their real path.
+            let server = if local.beside.is_empty() {
+                directory.join(name)
+            } else {
+                found
+            };
+            let beside = server.parent()?;
+            local
+                .beside
+                .iter()
+                .all(|name| beside.join(name).is_file())
+                .then(|| Self {
+                    server,
+                    local: local.clone(),
+                })
+        })
     }
 }
 
-/// The programs of a service: in the directory that the environment names, else along `PATH`,
-/// else the newest in the usual places.
-pub(crate) fn find(service: Service) -> Result<Programs> {
-    let (variable, names, needed): (_, &[&str], &[&str]) = match service {
-        Service::Postgres => ("CONTAINER_TEST_POSTGRES_BIN", &["postgres"], &["initdb"]),
-        Service::Redis => (
-            "CONTAINER_TEST_REDIS_BIN",
-            &["redis-server", "valkey-server"],
-            &[],
-        ),
+/// Returns the programs of a server: from the directory that the environment names, else along
+/// `PATH`, else from the usual directories, the newest version first.
+pub(in crate::provider) fn find(config: &Config, spec: &ServerSpec) -> Result<Programs> {
+    let variable = programs_variable(spec.service);
+    let Some(local) = &spec.local else {
+        return Err(Error::new(format!("find {} on this machine", spec.service))
+            .because(format!("{} runs in containers only", spec.service))
+            .with_help(format!(
+                "start Docker and unset CONTAINER_TEST_PROVIDER, or set {} to the URL of a \
+                     server for tests",
+                url_variable(spec.service)
+            )));
     };
     let failed = |cause: String| {
-        Error::new(format!("find {} on this machine", names.join(" or ")))
+        Error::new(format!("find {} on this machine", local.names.join(" or ")))
             .because(cause)
             .with_help(format!(
-                "install it, or set {variable} to the directory that it is in"
+                "install it ({}), or set {variable} to the directory that it is in",
+                local.install
             ))
     };
-    if let Some(directory) = config::program_directory(variable) {
-        return in_directory(&directory, names, needed).ok_or_else(|| {
-            failed(format!(
-                "{variable} is `{}`, and it is not there",
-                directory.display()
-            ))
-        });
+    if let Some(directory) = config.variable(&variable) {
+        return Programs::in_directory(Path::new(directory), local)
+            .ok_or_else(|| failed(format!("{variable} is `{directory}`, and it is not there")));
     }
-    let usual = match service {
-        Service::Postgres => usual_places_of_postgres(),
-        Service::Redis => usual_places_of_redis(),
-    };
-    config::search_path()
+    config
+        .search_path
         .iter()
-        .chain(&usual)
-        .find_map(|directory| in_directory(directory, names, needed))
-        .ok_or_else(|| failed("it is neither along PATH nor in the usual places".to_owned()))
+        .chain(&candidates(config, local))
+        .find_map(|directory| Programs::in_directory(directory, local))
+        .ok_or_else(|| failed("it is neither along PATH nor in the usual directories".to_owned()))
 }
 
-/// The server in a directory, with the programs that it needs beside it once links are followed.
-pub(super) fn in_directory(directory: &Path, names: &[&str], needed: &[&str]) -> Option<Programs> {
-    names.iter().find_map(|name| {
-        let found = directory
-            .join(name)
-            .canonicalize()
-            .ok()
-            .filter(|path| path.is_file())?;
-        // Debian's redis-server is a link to a program that looks at the name it is called by.
-        let server = if needed.is_empty() {
-            directory.join(name)
-        } else {
-            found
-        };
-        let beside = server.parent()?;
-        needed
-            .iter()
-            .all(|name| beside.join(name).is_file())
-            .then_some(Programs { server })
-    })
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "what goes wrong fails the test")]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
 
-fn usual_places_of_postgres() -> Vec<PathBuf> {
-    let mut places = Vec::new();
-    // Debian and Ubuntu; Red Hat; Postgres.app.
-    places.extend(versioned("/usr/lib/postgresql", "", "bin"));
-    places.extend(versioned("/usr", "pgsql-", "bin"));
-    places.extend(versioned(
-        "/Applications/Postgres.app/Contents/Versions",
-        "",
-        "bin",
-    ));
-    for homebrew in [
-        "/opt/homebrew/opt",
-        "/usr/local/opt",
-        "/home/linuxbrew/.linuxbrew/opt",
-    ] {
-        places.extend(versioned(homebrew, "postgresql@", "bin"));
+    use super::*;
+
+    #[test]
+    fn programs_that_belong_together_are_found_where_links_lead() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        for name in ["real/server", "real/helper", "linked/old"] {
+            fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+            fs::write(root.join(name), "").unwrap();
+        }
+        symlink(root.join("real/server"), root.join("linked/server")).unwrap();
+        let mut local = LocalProgram::new(&["server", "old"], "`apt install server`");
+        let found = Programs::in_directory(&root.join("linked"), &local).unwrap();
+        assert_eq!(found.server(), root.join("linked/server"));
+        local.beside = &["helper"];
+        let found = Programs::in_directory(&root.join("linked"), &local).unwrap();
+        assert_eq!(found.server(), root.join("real/server"));
+        local.beside = &["missing"];
+        assert!(Programs::in_directory(&root.join("linked"), &local).is_none());
     }
-    places.extend(profiles());
-    places.extend(["/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin"].map(PathBuf::from));
-    places
-}
-
-fn usual_places_of_redis() -> Vec<PathBuf> {
-    let mut places: Vec<PathBuf> = [
-        "/usr/bin",
-        "/usr/local/bin",
-        "/usr/sbin",
-        "/opt/homebrew/bin",
-        "/home/linuxbrew/.linuxbrew/bin",
-    ]
-    .map(PathBuf::from)
-    .to_vec();
-    places.extend(profiles());
-    places
-}
-
-/// Nix profiles.
-fn profiles() -> Vec<PathBuf> {
-    let own = config::home().map(|home| home.join(".nix-profile/bin"));
-    own.into_iter()
-        .chain(
-            [
-                "/run/current-system/sw/bin",
-                "/nix/var/nix/profiles/default/bin",
-            ]
-            .map(PathBuf::from),
-        )
-        .collect()
-}
-
-/// `<parent>/<prefix><version>/<below>` for every version there, the newest first.
-fn versioned(parent: &str, prefix: &str, below: &str) -> Vec<PathBuf> {
-    let mut found: Vec<(Vec<u32>, PathBuf)> = std::fs::read_dir(parent)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let version = name
-                .strip_prefix(prefix)?
-                .split('.')
-                .map(|part| part.parse().ok())
-                .collect::<Option<_>>()?;
-            Some((version, entry.path().join(below)))
-        })
-        .collect();
-    found.sort_by(|(left, _), (right, _)| right.cmp(left));
-    found.into_iter().map(|(_, path)| path).collect()
 }

@@ -11,7 +11,7 @@ use container_test::{Keyspace, container_test};
 /// Uses all connections that a test may have.
 async fn use_all_connections(pool: PgPool) -> anyhow::Result<()> {
     let one = async || sqlx::query("SELECT pg_sleep(0.2)").execute(&pool).await;
-    let _ = tokio::try_join!(one(), one(), one(), one())?;
+    let _ = tokio::try_join!(one(), one(), one(), one(), one())?;
     Ok(())
 }
 
@@ -68,7 +68,7 @@ async fn crowd_the_server(options: PgConnectOptions) {
 }
 
 #[container_test(postgres, seeds(crowd_the_server))]
-async fn connects_when_somebody_leaves(_connection: PgConnection) {}
+async fn connects_when_others_leave(_connection: PgConnection) {}
 
 #[container_test(postgres, migrations = ["CREATE TABLE other (id int)"])]
 async fn other_template(_pool: PgPool) {}

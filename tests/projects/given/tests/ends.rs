@@ -2,10 +2,11 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::time::Duration;
 
 use anyhow::Context;
-use container_test::redis::AsyncCommands;
-use container_test::redis::aio::ConnectionManager;
+use container_test::redis::{self, AsyncCommands, Client};
+use container_test::redis::aio::{ConnectionManager, MultiplexedConnection};
 use container_test::sqlx::{self, PgPool};
 use container_test::{Database, Keyspace, container_test};
 
@@ -56,6 +57,60 @@ async fn hangs(pool: PgPool, mut redis: ConnectionManager) {
 
 #[container_test(postgres, redis, migrations = ["CREATE TABLE slow ()", "SELECT pg_sleep(600)"])]
 async fn hangs_in_a_migration(_pool: PgPool, _redis: ConnectionManager) {}
+
+/// What servers end while the test waits, its clients open again.
+#[container_test(postgres, redis)]
+async fn has_its_data_until_the_mark_is_removed(database: Database, pool: PgPool, mut redis: ConnectionManager, client: Client) -> anyhow::Result<()> {
+    write(&pool, &mut redis).await?;
+    let mark = std::env::var_os("MARK").context("a path")?;
+    std::fs::write(&mark, "")?;
+    while std::fs::exists(&mark)? {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(database.row_count("users").await?, 2);
+    let mut redis = client.get_multiplexed_async_connection().await?;
+    let keys: u64 = redis::cmd("DBSIZE").query_async(&mut redis).await?;
+    assert_eq!(keys, 1);
+    Ok(())
+}
+
+/// Run one after another: the server ends the process's session while no test uses it.
+#[container_test(redis)]
+async fn idles_1_uses_a_keyspace(mut redis: ConnectionManager) -> anyhow::Result<()> {
+    let () = redis.set("a", 1).await?;
+    Ok(())
+}
+
+#[test]
+fn idles_2_does_nothing() {
+    std::thread::sleep(Duration::from_secs(5));
+}
+
+#[container_test(redis, timeout = "30s")]
+async fn idles_3_uses_a_keyspace(mut redis: ConnectionManager) -> anyhow::Result<()> {
+    let () = redis.set("a", 1).await?;
+    Ok(())
+}
+
+/// Ends all sessions but its own: those of its process, too.
+#[container_test(postgres, redis)]
+async fn ends_all_other_sessions(database: Database, pool: PgPool, mut writes: ConnectionManager, mut redis: MultiplexedConnection) -> anyhow::Result<()> {
+    write(&pool, &mut writes).await?;
+    let ended: i64 = sqlx::query_scalar(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+         WHERE usename = current_user AND pid <> pg_backend_pid()",
+    )
+    .fetch_one(&pool)
+    .await?;
+    let mut kill = redis::cmd("CLIENT");
+    let killed: i64 = kill.arg(&["KILL", "TYPE", "normal"]).query_async(&mut redis).await?;
+    // The leases of the process are among them.
+    anyhow::ensure!(ended > 0 && killed > 1, "{ended} sessions and {killed} clients");
+    assert_eq!(database.row_count("users").await?, 2);
+    let keys: u64 = redis::cmd("DBSIZE").query_async(&mut redis).await?;
+    assert_eq!(keys, 1);
+    Ok(())
+}
 
 /// Sends more than the server reads at a time, and does not wait for answers.
 #[container_test(redis)]

@@ -1,0 +1,62 @@
+//! The annotated function.
+
+use proc_macro2::{Delimiter, Group, TokenStream};
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, FnArg, Signature, Visibility};
+
+/// The annotated function. Its body stays tokens: only the compiler checks it.
+pub(crate) struct Function {
+    /// Outer attributes, without this one.
+    pub(crate) attributes: Vec<Attribute>,
+    /// `pub` and the like.
+    pub(crate) visibility: Visibility,
+    /// From `async` to the return type, without the `#[from(…)]` of the arguments.
+    pub(crate) signature: Signature,
+    /// The `#[from(…)]` of each argument.
+    pub(crate) sources: Vec<Vec<Attribute>>,
+    /// The braces.
+    pub(crate) body: Group,
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        let visibility = input.parse()?;
+        let start = input.span();
+        let not_a_function = |_| {
+            syn::Error::new(
+                start,
+                "`#[container_test]` goes on an `async fn` with a body",
+            )
+        };
+        let mut signature: Signature = input.parse().map_err(not_a_function)?;
+        let body: Group = input.parse().map_err(not_a_function)?;
+        if body.delimiter() != Delimiter::Brace {
+            return Err(not_a_function(input.error("")));
+        }
+        let sources = signature.inputs.iter_mut().map(take_sources).collect();
+        Ok(Self {
+            attributes,
+            visibility,
+            signature,
+            sources,
+            body,
+        })
+    }
+}
+
+/// Takes `#[from(…)]` off an argument: the compiler does not know it.
+fn take_sources(argument: &mut FnArg) -> Vec<Attribute> {
+    let attributes = match argument {
+        FnArg::Receiver(receiver) => &mut receiver.attrs,
+        FnArg::Typed(argument) => &mut argument.attrs,
+    };
+    attributes
+        .extract_if(.., |attribute| attribute.path().is_ident("from"))
+        .collect()
+}
+
+/// Reads the item that the attribute is written on.
+pub(crate) fn function(item: TokenStream) -> syn::Result<Function> {
+    syn::parse2(item)
+}

@@ -1,0 +1,14 @@
+//! What ends the servers that are started, and what the processes of one user share on this
+//! machine: a cache directory with file locks.
+
+pub(crate) mod addresses;
+mod cache;
+pub(crate) mod holder;
+mod owner;
+pub(crate) mod private;
+mod shell;
+pub(crate) mod watchdog;
+
+pub(crate) use self::cache::Cache;
+pub(crate) use self::owner::{Owner, user_name};
+pub(crate) use self::shell::{MAKE_ROOM, NO_ROOM, guarded, run, shell};

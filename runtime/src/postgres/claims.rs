@@ -1,0 +1,226 @@
+//! Claims: a database for one test.
+
+use std::sync::Arc;
+
+use sqlx::{AssertSqlSafe, Connection, Executor, Row};
+
+use super::clones::{self, top_up};
+use super::failure::failed;
+use super::options::Postgres;
+use super::reuse::session::{self, Session};
+use super::roles::Roles;
+use super::schema::Schema;
+use super::server::{SchemaKey, Server};
+use super::slot::{Origin, TestDatabase};
+use super::sql::{self, literal, quoted};
+use super::sweep::{free_parked, sweep};
+use super::template::{self, Template};
+use crate::service::SlotRequest;
+use crate::{Error, Result, report};
+
+/// How a server's system says that its disk is full.
+const NO_ROOM: &str = "No space left on device";
+
+/// Gives a test a database of its own.
+pub(super) async fn claim(
+    options: &Postgres,
+    server: Arc<Server>,
+    request: SlotRequest,
+) -> Result<TestDatabase> {
+    let claimed = if request.exclusive {
+        claim_on_own_server(options, &server, &request).await
+    } else {
+        claim_on_shared_server(options, &server, &request).await
+    };
+    claimed.map_err(|error| {
+        if error.report().contains(NO_ROOM) {
+            error.with_help(
+                "make room where the server has its data; a local server's can be elsewhere: \
+                 CONTAINER_TEST_DATA_DIR",
+            )
+        } else {
+            error
+        }
+    })
+}
+
+async fn claim_on_shared_server(
+    options: &Postgres,
+    server: &Arc<Server>,
+    request: &SlotRequest,
+) -> Result<TestDatabase> {
+    server.watch_lease().await;
+    if server.endpoint.outlives_tests() {
+        let server = Arc::clone(server);
+        tokio::spawn(async move { sweep(&server).await });
+    }
+    let (schema, seeded) = schema(server, options, request).await?;
+    let label = options.database.as_deref().unwrap_or(&request.package);
+    let user = server.user(options.user.as_deref());
+    let template = Template::new(schema, user.clone(), label);
+    let name = template.name.clone();
+    // Clones are made ahead only where they go with the server.
+    let prewarmed = !server.endpoint.outlives_tests();
+    let recycle = options.recycle && server.can_recycle() && server.is_administrator(&user);
+    let (own, parked) = if recycle {
+        server.sessions.take(&name).await.unzip()
+    } else {
+        (None, None)
+    };
+    let mut ready = None;
+    if prewarmed {
+        ready = claim_ready(server, &name, &request.test, own.as_deref()).await?;
+        if ready.is_none() && free_parked(server).await? {
+            ready = claim_ready(server, &name, &request.test, None).await?;
+        }
+    }
+    let (database, stats_reset) = if let Some(ready) = ready {
+        ready
+    } else {
+        template::ensure(server, &template).await?;
+        let database = clones::make(server, &name, &request.test, None).await?;
+        if prewarmed {
+            top_up(server, name.clone());
+        }
+        (database, None)
+    };
+    let parked = parked.filter(|_| own.as_ref() == Some(&database));
+    let connect = server.plain.clone().username(&user).database(&database);
+    let parkable = server.info.version_number >= session::OLDEST && !request.one_test_per_process;
+    let session = match parked {
+        Some(session) => Some(session),
+        None if recycle => Session::open(&connect, parkable).await,
+        None => None,
+    };
+    let origin = Origin::Clone {
+        template: name,
+        prewarmed,
+        recycle,
+        stats_reset,
+    };
+    let claimed = TestDatabase::new(server, database, user, options, origin, seeded);
+    Ok(claimed.with_session(session).await)
+}
+
+/// Makes the database on a server that no other test uses: migrations run in it by themselves.
+async fn claim_on_own_server(
+    options: &Postgres,
+    server: &Arc<Server>,
+    request: &SlotRequest,
+) -> Result<TestDatabase> {
+    let (schema, seeded) = schema(server, options, request).await?;
+    let database = options.database.as_deref().unwrap_or(&request.package);
+    let user = server.user(options.user.as_deref());
+    server.ensure_user(&user).await?;
+    let step = || failed(format!("create the database {database}"));
+    let mut connection = server.work.acquire().await.map_err(step())?;
+    let name = literal(database);
+    let exists = format!("SELECT EXISTS (SELECT FROM pg_database WHERE datname = {name})");
+    let row = connection.fetch_one(AssertSqlSafe(exists)).await;
+    let exists: bool = row.and_then(|row| row.try_get(0)).map_err(step())?;
+    let make = if exists {
+        format!(
+            "ALTER DATABASE {} OWNER TO {}",
+            quoted(database),
+            quoted(&user)
+        )
+    } else {
+        format!(
+            "CREATE DATABASE {} OWNER {}",
+            quoted(database),
+            quoted(&user)
+        )
+    };
+    connection
+        .execute(AssertSqlSafe(make))
+        .await
+        .map_err(step())?;
+    let prepared = template::prepare(server, &schema, database, &user).await;
+    prepared.map_err(step())??;
+    let connect = server.plain.clone().username(&user).database(database);
+    let mut connection = server.connect(&connect).await.map_err(step())?;
+    schema.apply(&mut connection, 0, &Roles::new()).await?;
+    // What is not closed properly is closed by the server.
+    let _ = connection.close().await;
+    let database = database.to_owned();
+    Ok(TestDatabase::new(
+        server,
+        database,
+        user,
+        options,
+        Origin::OwnServer,
+        seeded,
+    ))
+}
+
+/// Returns the schema, and how many of the seeds it has.
+async fn schema(
+    server: &Server,
+    options: &Postgres,
+    request: &SlotRequest,
+) -> Result<(Arc<Schema>, usize)> {
+    let key: SchemaKey = (
+        request.directory.clone(),
+        options.migrations.clone(),
+        request.seeds.clone(),
+        options.extensions.clone(),
+        options.template_seeds,
+    );
+    let cell = server.schemas.cell(&key);
+    let read = async || {
+        let mut schema = Schema::read(
+            &request.directory,
+            &options.migrations,
+            &request.seeds,
+            &options.extensions,
+        )?;
+        let cut = match options.template_seeds {
+            Some(true) => None,
+            Some(false) => schema.cut_seeds(|_| true),
+            None => schema.cut_seeds(sql::is_volatile),
+        };
+        if let Some(first) = cut
+            && request.verbose
+        {
+            report::progress(&format!(
+                "postgres: {first} and the seeds after it are applied for each test, not in the \
+                 template ({})",
+                match options.template_seeds {
+                    None => "it reads the clock or draws random numbers",
+                    Some(_) => "as the test asks for",
+                }
+            ));
+        }
+        Ok::<_, Error>(Arc::new(schema))
+    };
+    let schema = cell.get_or_try_init(read).await?;
+    Ok((Arc::clone(schema), schema.seeds()))
+}
+
+/// Claims a clone that is ready, the process's own before all others; returns its name, and when
+/// its statistics were set to zero.
+async fn claim_ready(
+    server: &Arc<Server>,
+    template: &str,
+    test: &str,
+    own: Option<&str>,
+) -> Result<Option<(String, Option<String>)>> {
+    let step = "claim a database";
+    // In one message, and so in one round trip: a process may run one test only.
+    let claim = format!(
+        "SELECT * FROM claim_ready({}, {}, {}, {})",
+        literal(template),
+        server.info.number,
+        literal(test),
+        own.map_or_else(|| "NULL".to_owned(), literal)
+    );
+    let row = server.ask(&claim).await.map_err(failed(step))?;
+    let claimed: Option<String> = row.try_get("claimed").map_err(failed(step))?;
+    let left: Option<i64> = row.try_get("ready_left").map_err(failed(step))?;
+    // Recycled databases come back: as long as one is left, there are enough.
+    if claimed.is_some() && left == Some(0) {
+        top_up(server, template.to_owned());
+    }
+    let stats_reset = row.try_get("stats_reset").map_err(failed(step))?;
+    Ok(claimed.map(|name| (name, stats_reset)))
+}

@@ -1,0 +1,150 @@
+//! Clones of templates: made for a test, or ahead of tests.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
+
+use super::failure::{code, failed};
+use super::lease::{PATIENCE, SILENCE};
+use super::properties;
+use super::server::Server;
+use super::sql::{literal, quoted};
+use super::sweep::drop_abandoned;
+use super::template;
+use crate::{Error, Result, report};
+
+/// Clones that are ready per template, once one was missing.
+const READY: i64 = 4;
+
+/// How long a template may be in use when it is to be cloned.
+const PATIENCE_WITH_TEMPLATE: Duration = Duration::from_secs(30);
+
+/// Makes a clone for one test, under a name if it is to have one; returns its name.
+pub(super) async fn make(
+    server: &Arc<Server>,
+    template: &str,
+    test: &str,
+    name: Option<&str>,
+) -> Result<String> {
+    let step = format!("create a database from the template {template}");
+    let most = server.most_claims();
+    let begun = Instant::now();
+    let (mut looked, mut told) = (begun, false);
+    let claim = format!(
+        "SELECT claim_new({}, {}, {}, {}, {})",
+        literal(template),
+        server.info.number,
+        literal(test),
+        name.map_or_else(|| "NULL".to_owned(), literal),
+        most.map_or_else(|| "NULL".to_owned(), |most| most.to_string())
+    );
+    let name = loop {
+        use sqlx::Row;
+        let row = server.ask(&claim).await.map_err(failed(&step))?;
+        if let Some(name) = row.try_get::<Option<String>, _>(0).map_err(failed(&step))? {
+            break name;
+        }
+        if looked.elapsed() > SILENCE {
+            looked = Instant::now();
+            if !told {
+                told = true;
+                report::progress(&format!(
+                    "waiting for one of {} places on the {}",
+                    most.unwrap_or_default(),
+                    server.endpoint.description()
+                ));
+            }
+            drop_abandoned(server).await.map_err(failed(&step))?;
+        }
+        if begun.elapsed() > PATIENCE {
+            return Err(Error::new("claim a database")
+                .because(format!(
+                    "all {} places that its max_connections allows are taken",
+                    most.unwrap_or_default()
+                ))
+                .with_help("raise max_connections, or run fewer tests at the same time"));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let mut connection = server.work.acquire().await.map_err(failed(&step))?;
+    if let Err(error) = create(server, &mut connection, &name, template).await {
+        // The claim without a database would only be in the way.
+        let forget = format!("SELECT dropped({})", literal(&name));
+        let _ = connection.execute(AssertSqlSafe(forget)).await;
+        return Err(failed(&step)(error));
+    }
+    Ok(name)
+}
+
+/// Makes clones ahead, in the background, until enough are ready.
+pub(super) fn top_up(server: &Arc<Server>, template: String) {
+    let server = Arc::clone(server);
+    tokio::spawn(async move {
+        let Ok(_alone) = server.topping_up.try_lock() else {
+            return;
+        };
+        let Ok(mut connection) = server.work.acquire().await else {
+            return;
+        };
+        // Clones ahead save time; without them tests make their own.
+        while let Ok(Some(name)) = next(&mut connection, &template).await {
+            if create(&server, &mut connection, &name, &template)
+                .await
+                .is_err()
+            {
+                break;
+            }
+        }
+    });
+}
+
+/// Returns the name of the next clone to make ahead, if one is needed.
+async fn next(
+    connection: &mut PgConnection,
+    template: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT $1 || '_' || nextval('clone_number') WHERE (SELECT count(*) FROM ready($1)) < $2",
+    )
+    .bind(template)
+    .bind(READY)
+    .fetch_optional(connection)
+    .await
+}
+
+/// Creates a clone with everything that its template has.
+async fn create(
+    server: &Arc<Server>,
+    connection: &mut PgConnection,
+    name: &str,
+    template: &str,
+) -> Result<(), sqlx::Error> {
+    let snapshot = template::snapshot(server, template).await?;
+    let owner = snapshot.as_ref().map(|snapshot| snapshot.owner.as_str());
+    let owner = owner.map(|owner| format!(" OWNER {}", quoted(owner)));
+    let statement = format!(
+        "CREATE DATABASE {} TEMPLATE {}{}{}",
+        quoted(name),
+        quoted(template),
+        owner.unwrap_or_default(),
+        server.strategy()
+    );
+    let begun = Instant::now();
+    loop {
+        match connection.execute(AssertSqlSafe(statement.clone())).await {
+            // A session is in the template, such as a worker of an extension, for a moment.
+            Err(error)
+                if code(&error).as_deref() == Some("55006")
+                    && begun.elapsed() < PATIENCE_WITH_TEMPLATE =>
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            created => break created.map(|_| ())?,
+        }
+    }
+    match snapshot {
+        Some(snapshot) => properties::apply(connection, name, &snapshot.statements).await,
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,72 @@
+//! Drops of databases.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
+
+use super::drop_blockers;
+use super::failure::code;
+use super::server::Server;
+use super::sql::{literal, quoted};
+
+/// How long a session that may not be ended may keep a database.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often such a database is tried again.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Drops a database that this process has claimed, unless it has already been given back.
+pub(super) async fn drop_claimed(server: &Server, name: &str) -> Result<(), sqlx::Error> {
+    use sqlx::Row;
+    let begin = format!(
+        "SELECT begin_drop({}, {})",
+        literal(name),
+        server.info.number
+    );
+    let ours: bool = server.ask(&begin).await?.try_get(0)?;
+    if !ours {
+        return Ok(());
+    }
+    let mut connection = server.work.acquire().await?;
+    drop_database(server, &mut connection, name).await?;
+    let forget = format!("SELECT dropped({})", literal(name));
+    connection.execute(AssertSqlSafe(forget)).await.map(|_| ())
+}
+
+/// Drops a database of ours, if it is there, whatever is in it.
+pub(super) async fn drop_database(
+    server: &Server,
+    connection: &mut PgConnection,
+    name: &str,
+) -> Result<(), sqlx::Error> {
+    let begun = Instant::now();
+    loop {
+        match try_drop(server, connection, name).await {
+            // A session that this role may not end is in it for a moment.
+            Err(error)
+                if matches!(code(&error).as_deref(), Some("55006" | "42501"))
+                    && begun.elapsed() < PATIENCE =>
+            {
+                tokio::time::sleep(PAUSE).await;
+            }
+            dropped => return dropped,
+        }
+    }
+}
+
+async fn try_drop(
+    server: &Server,
+    connection: &mut PgConnection,
+    name: &str,
+) -> Result<(), sqlx::Error> {
+    let drop = format!("DROP DATABASE IF EXISTS {}", quoted(name));
+    // A session in the middle of a statement does not see that its client is gone. Only a
+    // superuser can end autovacuum by force; without force it makes way by itself.
+    let force = format!("{drop} WITH (FORCE)");
+    let forced = connection.execute(AssertSqlSafe(force.clone())).await;
+    if forced.is_err() && connection.execute(AssertSqlSafe(drop)).await.is_err() {
+        drop_blockers::remove(server, connection, name).await?;
+        connection.execute(AssertSqlSafe(force)).await?;
+    }
+    Ok(())
+}

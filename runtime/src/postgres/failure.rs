@@ -1,0 +1,81 @@
+//! Errors of the server, as errors of ours.
+
+use std::error::Error as StdError;
+
+use sqlx::error::DatabaseError;
+use sqlx::postgres::PgDatabaseError;
+
+use crate::Error;
+use crate::service::OpenError;
+
+/// Returns what makes an error of the client one of ours.
+pub(super) fn failed(step: impl Into<String>) -> impl FnOnce(sqlx::Error) -> Error {
+    let step = step.into();
+    move |error| explained(Error::new(step), error)
+}
+
+/// Adds the cause, and what to do about causes that come from what the server is and what the role
+/// may do.
+fn explained(step: Error, error: sqlx::Error) -> Error {
+    let message = error
+        .as_database_error()
+        .map(|error| error.message().to_owned())
+        .unwrap_or_default();
+    match code(&error).as_deref() {
+        Some("42501") if message.contains("create database") => step
+            .because(error)
+            .with_help("give the user of the URL the right to: `ALTER ROLE … CREATEDB`"),
+        Some("25006") => step
+            .because(error)
+            .note("the server is a hot standby, or read-only")
+            .with_help("name a primary server in the URL"),
+        _ => step.because(error),
+    }
+}
+
+/// Returns the SQLSTATE of an error of the server.
+pub(super) fn code(error: &sqlx::Error) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
+/// Returns whether the session has ended, not only the statement.
+pub(super) fn is_lost(error: &sqlx::Error) -> bool {
+    match code(error).as_deref() {
+        // Ended by an administrator, by a crash, by a shutdown, by an idle time-out.
+        Some("57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "08006" | "08003") => true,
+        Some(_) => false,
+        None => matches!(
+            error,
+            sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed
+        ),
+    }
+}
+
+/// Sorts errors of a first connection into those that pass and those that stay.
+pub(super) fn open_error(error: sqlx::Error) -> OpenError {
+    match code(&error).as_deref() {
+        Some("53300") => OpenError::full(error),
+        Some("57P03") => OpenError::starting(error),
+        None if matches!(error, sqlx::Error::Io(_)) => OpenError::starting(error),
+        // PostgreSQL itself accepts how we connect. Poolers give this code with whatever they say.
+        Some("08P01") => OpenError::fatal(
+            Error::new("use the server")
+                .because(error)
+                .note("a pooler stands between us and the server: claims are tied to sessions, which it shares")
+                .with_help("name the server itself in the URL, not the pooler"),
+        ),
+        _ => OpenError::fatal(explained(Error::new("use the server"), error)),
+    }
+}
+
+/// Returns what a server says with its code, without the line of its own source.
+pub(super) fn describe(cause: &(dyn StdError + 'static)) -> Option<String> {
+    let of_server: &dyn DatabaseError = match cause.downcast_ref::<sqlx::Error>() {
+        Some(error) => error.as_database_error()?,
+        None => cause
+            .downcast_ref::<Box<dyn DatabaseError>>()
+            .map(AsRef::as_ref)?,
+    };
+    let error = of_server.try_downcast_ref::<PgDatabaseError>()?;
+    Some(format!("{} (SQLSTATE {})", error.message(), error.code()))
+}

@@ -1,0 +1,34 @@
+//! PostgreSQL: everything that knows it.
+//!
+//! A test gets a database of its own on a shared server: a clone of a template that its migrations
+//! and seeds were applied to once. See ARCHITECTURE.md for how a database is claimed, cloned,
+//! proven to equal its template, and used again.
+
+mod address;
+mod claims;
+pub(crate) mod clients;
+mod clones;
+mod data_directory;
+mod database;
+mod drop_blockers;
+mod drops;
+mod failure;
+mod lease;
+mod migrations;
+mod options;
+mod properties;
+mod registry;
+mod reuse;
+mod roles;
+mod schema;
+mod script;
+mod server;
+mod service;
+mod slot;
+mod sql;
+mod sweep;
+mod template;
+
+pub use self::database::Database;
+pub use self::migrations::{Migrations, inline};
+pub use self::options::Postgres;

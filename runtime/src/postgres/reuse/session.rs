@@ -1,0 +1,237 @@
+//! Sessions that a process has for its next tests: a new one costs more than everything else that a
+//! test pays.
+//!
+//! A test's first session is opened on the background thread's runtime, whose sockets outlive the
+//! test. After the test it shows whether the database equals its template; if so, and if it equals
+//! a new session itself, it stays in the database and goes to the next test together with it.
+//!
+//! A pool takes no connection that it has not made. So it makes one to a port of ours, which gives
+//! nothing but the greeting of a server, and that one is replaced by the session before the test
+//! sees it. Every test gets a new pool: one that a test has stored somewhere cannot reach into the
+//! next test's database.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sqlx::pool::PoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Row};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+use super::memory::MEMORY;
+
+/// Sessions that a process parks on a server: enough for the tests that run at the same time.
+/// Tests of many templates would add up to more.
+const MOST: usize = 16;
+
+/// Databases of one template that are reset while other tests already run: one of them is that of
+/// the test before, on which no test waits then.
+const IN_WORK: usize = 2;
+
+/// The oldest version that shows whether a session equals a new one: see [`MEMORY`].
+pub(in crate::postgres) const OLDEST: i32 = 160_000;
+
+/// A session in a test's database.
+#[derive(Debug)]
+pub(in crate::postgres) struct Session {
+    pub(in crate::postgres) connection: PgConnection,
+    pub(in crate::postgres) mark: Mark,
+}
+
+/// What a session is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::postgres) struct Mark {
+    /// Its process on the server.
+    pub(super) pid: i32,
+    /// The memory that its settings took when it was new; `None` on servers that do not tell.
+    pub(super) settings: Option<i64>,
+}
+
+impl Session {
+    /// Opens a session on the runtime that this is called on; none if that is not possible now.
+    /// `parkable` says whether it may serve several tests.
+    pub(in crate::postgres) async fn open(
+        options: &PgConnectOptions,
+        parkable: bool,
+    ) -> Option<Self> {
+        let mut connection = PgConnection::connect_with(options).await.ok()?;
+        let mark = if parkable {
+            // Most sessions that are used at all load it sooner or later.
+            format!(
+                "LOAD 'plpgsql'; SELECT pg_backend_pid() AS pid, settings FROM ({MEMORY}) memory"
+            )
+        } else {
+            "SELECT pg_backend_pid() AS pid, NULL::bigint AS settings".to_owned()
+        };
+        let row = sqlx::raw_sql(AssertSqlSafe(mark))
+            .fetch_one(&mut connection)
+            .await
+            .ok()?;
+        let mark = Mark {
+            pid: row.try_get("pid").ok()?,
+            settings: row.try_get("settings").ok()?,
+        };
+        Some(Self { connection, mark })
+    }
+
+    /// Returns whether this is the session of the mark.
+    pub(in crate::postgres) async fn is(
+        mark: Mark,
+        connection: &mut PgConnection,
+    ) -> Result<bool, sqlx::Error> {
+        let row = sqlx::raw_sql("SELECT pg_backend_pid()")
+            .fetch_one(connection)
+            .await?;
+        Ok(mark.pid == row.try_get::<i32, _>(0)?)
+    }
+}
+
+/// The sessions that a process has parked on one server.
+#[derive(Debug, Default)]
+pub(in crate::postgres) struct Sessions {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// By their databases; the latest comes last.
+    parked: VecDeque<(String, Session)>,
+    /// The templates of those whose databases are being reset.
+    in_work: Vec<String>,
+}
+
+impl Sessions {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the latest one out whose database is cloned from the template; waits for one rather
+    /// than have ever more of them in work.
+    pub(in crate::postgres) async fn take(&self, template: &str) -> Option<(String, Session)> {
+        let is_clone = |database: &str| {
+            database
+                .strip_prefix(template)
+                .is_some_and(|rest| rest.starts_with('_'))
+        };
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            {
+                let State { parked, in_work } = &mut *self.state();
+                if let Some(latest) = parked.iter().rposition(|(database, _)| is_clone(database)) {
+                    return parked.remove(latest);
+                }
+                if in_work.iter().filter(|of| *of == template).count() < IN_WORK {
+                    return None;
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Notes that a database of the template is being reset.
+    pub(in crate::postgres) fn begin(&self, template: &str) {
+        self.state().in_work.push(template.to_owned());
+    }
+
+    /// Notes that one no longer is.
+    pub(in crate::postgres) fn end(&self, template: &str) {
+        let in_work = &mut self.state().in_work;
+        if let Some(one) = in_work.iter().position(|of| of == template) {
+            in_work.swap_remove(one);
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Parks a session; returns the oldest one if there are too many.
+    #[must_use]
+    pub(in crate::postgres) fn put(
+        &self,
+        database: String,
+        session: Session,
+    ) -> Option<(String, Session)> {
+        let parked = &mut self.state().parked;
+        parked.push_back((database, session));
+        (parked.len() > MOST).then(|| parked.pop_front()).flatten()
+    }
+}
+
+/// Returns a pool whose first connection is the session; `made` counts the connections that it
+/// makes. Without a port to greet at, the pool connects by itself, and the session is closed.
+pub(in crate::postgres) async fn pool(
+    session: Session,
+    settings: PoolOptions<Postgres>,
+    options: PgConnectOptions,
+    greeter: Option<u16>,
+    made: Arc<AtomicUsize>,
+) -> PgPool {
+    let pool = match greeter {
+        Some(port) => hand_over(session, settings.clone(), port, made).await.ok(),
+        None => None,
+    };
+    match pool {
+        Some(pool) => {
+            pool.set_connect_options(options);
+            pool
+        }
+        None => settings.connect_lazy_with(options),
+    }
+}
+
+async fn hand_over(
+    session: Session,
+    settings: PoolOptions<Postgres>,
+    port: u16,
+    made: Arc<AtomicUsize>,
+) -> Result<PgPool, sqlx::Error> {
+    let greeted = PgConnectOptions::new_without_pgpass()
+        .host("127.0.0.1")
+        .port(port)
+        .username("nobody")
+        .ssl_mode(PgSslMode::Disable);
+    let session = Arc::new(Mutex::new(Some(session.connection)));
+    settings
+        .after_connect(move |connection, _| {
+            made.fetch_add(1, Ordering::Relaxed);
+            let session = session
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            if let Some(session) = session {
+                *connection = session;
+            }
+            Box::pin(async { Ok(()) })
+        })
+        .connect_with(greeted)
+        .await
+}
+
+/// Listens on a port of ours that greets as a server does, on the runtime that this is called on.
+pub(in crate::postgres) async fn greeter() -> Option<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.ok()?;
+    let port = listener.local_addr().ok()?.port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                // A pool that is not greeted connects to the server instead.
+                let _ = greet(client).await;
+            });
+        }
+    });
+    Some(port)
+}
+
+/// Lets the client in and says that the session is ready: the shortest start of one in
+/// PostgreSQL's protocol, version 3.
+async fn greet(mut client: TcpStream) -> std::io::Result<()> {
+    const GREETING: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+    client.set_nodelay(true)?;
+    let length = client.read_u32().await?.saturating_sub(4).min(10_000);
+    let mut startup = vec![0; usize::try_from(length).unwrap_or_default()];
+    client.read_exact(&mut startup).await?;
+    client.write_all(GREETING).await
+}

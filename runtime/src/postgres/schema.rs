@@ -1,0 +1,319 @@
+//! Migrations and SQL seeds: found, hashed, applied.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{AssertSqlSafe, Executor, PgConnection, SqlSafeStr};
+
+use super::failure::{code, failed};
+use super::migrations::Migrations;
+use super::roles::{self, Roles};
+use super::script::Script;
+use super::sql;
+use crate::service::BoxError;
+use crate::{Error, Result};
+
+/// Everything that a template is made from.
+#[derive(Debug)]
+pub(super) struct Schema {
+    /// What the administrator creates first.
+    extensions: Vec<String>,
+    migrations: Source,
+    seeds: Vec<Script>,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Nothing,
+    Directory(PathBuf, Vec<File>),
+    Inline(Vec<Script>),
+}
+
+/// The name of a file, and what is in it.
+type File = (String, String);
+
+impl Schema {
+    /// Reads what a test declares.
+    pub(super) fn read(
+        directory: &Path,
+        migrations: &Migrations,
+        seeds: &[PathBuf],
+        extensions: &[String],
+    ) -> Result<Self> {
+        let migrations = match migrations {
+            Migrations::Disabled => Source::Nothing,
+            Migrations::Inline(scripts) => Source::Inline(
+                (1..)
+                    .zip(scripts)
+                    .map(|(number, text)| Script {
+                        kind: "migration",
+                        source: format!("number {number} of the list in the attribute"),
+                        text: text.clone(),
+                    })
+                    .collect(),
+            ),
+            Migrations::Directory(given) => read_directory(directory.join(given))?,
+            Migrations::Default => {
+                let usual = directory.join("migrations");
+                if usual.is_dir() {
+                    read_directory(usual)?
+                } else {
+                    Source::Nothing
+                }
+            }
+        };
+        let seeds = seeds
+            .iter()
+            .map(|path| Script::read(path))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            extensions: extensions.to_vec(),
+            migrations,
+            seeds,
+        })
+    }
+
+    /// Leaves out the first seed that the test says no to, and those after it; returns its name.
+    pub(super) fn cut_seeds(&mut self, no: impl Fn(&str) -> bool) -> Option<String> {
+        let first = self.seeds.iter().position(|seed| no(&seed.text))?;
+        let cut = self.seeds.split_off(first);
+        cut.into_iter().next().map(|seed| seed.source)
+    }
+
+    /// Returns how many seeds there are.
+    pub(super) fn seeds(&self) -> usize {
+        self.seeds.len()
+    }
+
+    /// Returns whether there are seeds.
+    pub(super) fn has_seeds(&self) -> bool {
+        !self.seeds.is_empty()
+    }
+
+    /// Returns the same without seeds, if there are some.
+    pub(super) fn without_seeds(&self) -> Option<Self> {
+        (!self.seeds.is_empty()).then(|| Self {
+            extensions: self.extensions.clone(),
+            migrations: self.migrations.clone(),
+            seeds: Vec::new(),
+        })
+    }
+
+    /// Returns a hash of all content: equal schemas of one role share a template.
+    pub(super) fn hash(&self, user: &str) -> String {
+        let mut hash = DefaultHasher::new();
+        self.prefixes(user).last().hash(&mut hash);
+        for seed in &self.seeds {
+            seed.text.hash(&mut hash);
+        }
+        short(&hash)
+    }
+
+    /// Returns a hash of each beginning of the list of migrations, the empty one first.
+    ///
+    /// It is the standard library's, which is compiled with optimisations also where the test is
+    /// not: every process needs it. With another compiler it may be another one, and so may the
+    /// template be.
+    pub(super) fn prefixes(&self, user: &str) -> Vec<String> {
+        let mut hash = DefaultHasher::new();
+        (user, &self.extensions).hash(&mut hash);
+        let mut prefixes = vec![short(&hash)];
+        let mut add = |part: &dyn Fn(&mut DefaultHasher)| {
+            part(&mut hash);
+            prefixes.push(short(&hash));
+        };
+        match &self.migrations {
+            Source::Nothing => {}
+            Source::Directory(_, files) => {
+                for file in files {
+                    add(&|hash| ("file", file, age(&file.1)).hash(hash));
+                }
+            }
+            Source::Inline(scripts) => {
+                for script in scripts {
+                    add(&|hash| ("script", &script.text, age(&script.text)).hash(hash));
+                }
+            }
+        }
+        prefixes
+    }
+
+    /// Returns whether the administrator has something to create.
+    pub(super) fn has_extensions(&self) -> bool {
+        !self.extensions.is_empty()
+    }
+
+    /// Creates the extensions, as the administrator. On servers before PostgreSQL 15, `owner` gets
+    /// what the owner of a database has by itself since then: the schema `public`.
+    pub(super) async fn prepare(
+        &self,
+        administrator: &mut PgConnection,
+        owner: Option<&str>,
+    ) -> Result<()> {
+        if let Some(owner) = owner {
+            let public = format!("ALTER SCHEMA public OWNER TO {}", sql::quoted(owner));
+            let public = administrator.execute(AssertSqlSafe(public)).await;
+            public.map_err(failed(
+                "give the schema public to the owner of the database",
+            ))?;
+        }
+        for extension in &self.extensions {
+            let create = format!(
+                "CREATE EXTENSION IF NOT EXISTS {} CASCADE",
+                sql::quoted(extension)
+            );
+            let created = administrator.execute(AssertSqlSafe(create)).await;
+            created.map_err(|error| {
+                failed(format!("create the extension {extension}"))(error).with_help(
+                    "name one that the server has; `image = \"…\"` chooses an image that brings it",
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Applies migrations, then seeds. The first `applied` migrations are in the database already;
+    /// `made` are the roles of the server that the migrations of other databases have made.
+    pub(super) async fn apply(
+        &self,
+        connection: &mut PgConnection,
+        applied: usize,
+        made: &Roles,
+    ) -> Result<()> {
+        match &self.migrations {
+            Source::Nothing => {}
+            // What is applied is recorded in the database.
+            Source::Directory(directory, files) => {
+                let mut migrator = Migrator::new(directory.as_path())
+                    .await
+                    .map_err(|error| unreadable(directory, error))?;
+                for migration in migrator.migrations.to_mut() {
+                    // The checksum stays that of the file.
+                    let adopted = roles::adopt(migration.sql.as_str(), made);
+                    migration.sql = AssertSqlSafe(adopted).into_sql_str();
+                }
+                if read_files(directory)? != *files {
+                    return Err(unreadable(directory, "they have just changed"));
+                }
+                if let Err(error) = migrator.run_direct(None, &mut *connection, false).await {
+                    return Err(migration_failure(directory, &migrator, error, connection).await);
+                }
+            }
+            Source::Inline(scripts) => {
+                for script in &scripts[applied.min(scripts.len())..] {
+                    let adopted = Script {
+                        text: roles::adopt(&script.text, made),
+                        ..script.clone()
+                    };
+                    adopted.apply(connection).await?;
+                }
+            }
+        }
+        for seed in &self.seeds {
+            seed.apply(connection).await?;
+        }
+        Ok(())
+    }
+}
+
+/// How long a template is used that has written what the clock said.
+const LIFE: Duration = Duration::from_secs(15 * 60);
+
+/// Returns what makes a template of this script a new one from time to time, if the script writes
+/// rows and reads the clock or draws random numbers: they are as old as the template.
+fn age(script: &str) -> Option<u64> {
+    if !(sql::writes_rows(script) && sql::is_volatile(script)) {
+        return None;
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    Some(now.unwrap_or_default().as_secs() / LIFE.as_secs())
+}
+
+fn short(hash: &DefaultHasher) -> String {
+    format!("{:012x}", hash.finish() >> 16)
+}
+
+fn unreadable(directory: &Path, cause: impl Into<BoxError>) -> Error {
+    Error::new(format!("read the migrations in {}", directory.display()))
+        .because(cause)
+        .with_help(
+            "files are named `<version>_<description>.sql`, with a number as the version, as sqlx has it",
+        )
+}
+
+fn read_directory(directory: PathBuf) -> Result<Source> {
+    let files = read_files(&directory)?;
+    Ok(Source::Directory(directory, files))
+}
+
+/// Returns the migrations that lead up, in the order in which they are applied.
+fn read_files(directory: &Path) -> Result<Vec<File>> {
+    if !directory.is_dir() {
+        return Err(unreadable(directory, "there is no such directory"));
+    }
+    let read = || {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(directory)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.ends_with(".sql") && !name.ends_with(".down.sql") {
+                files.push((name.into_owned(), std::fs::read_to_string(&path)?));
+            }
+        }
+        files.sort_by_key(|(name, _): &File| (version_of(name), name.clone()));
+        Ok(files)
+    };
+    read().map_err(|error: std::io::Error| unreadable(directory, error))
+}
+
+async fn migration_failure(
+    directory: &Path,
+    migrator: &Migrator,
+    error: MigrateError,
+    connection: &mut PgConnection,
+) -> Error {
+    let MigrateError::ExecuteMigration(error, version) = error else {
+        return Error::new(format!("apply the migrations in {}", directory.display()))
+            .because(error);
+    };
+    let Some(migration) = migrator
+        .iter()
+        .find(|migration| migration.version == version)
+    else {
+        return Error::new(format!("apply the migration {version}")).because(error);
+    };
+    let script = Script {
+        kind: "migration",
+        source: file_of(directory, version)
+            .unwrap_or_else(|| directory.to_owned())
+            .display()
+            .to_string(),
+        text: migration.sql.as_str().to_owned(),
+    };
+    // The server names no place for what fails when it is executed, and sqlx does not count the
+    // statements; so the migration runs once more. The database is dropped anyway.
+    let again = script.run(connection).await.err();
+    let same = again.filter(|(again, _)| code(again) == code(&error));
+    script.failure(error, same.map(|(_, done)| done))
+}
+
+/// Returns the number that a migration's name begins with.
+fn version_of(name: &str) -> Option<i64> {
+    name.split('_').next()?.parse().ok()
+}
+
+/// Returns the file of a version: sqlx keeps the version and the description, not the name.
+fn file_of(directory: &Path, version: i64) -> Option<PathBuf> {
+    std::fs::read_dir(directory)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| {
+                version_of(name) == Some(version) && !name.ends_with(".down.sql")
+            })
+        })
+}

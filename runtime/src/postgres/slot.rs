@@ -1,0 +1,391 @@
+//! A test's database, from its claim to its release.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::pool::PoolOptions;
+use sqlx::postgres::{PgConnectOptions, Postgres as Sqlx};
+use sqlx::{Connection, PgConnection, PgPool, Row};
+use tokio::sync::OnceCell;
+
+use super::address;
+use super::clones::top_up;
+use super::drops::drop_claimed;
+use super::failure::failed;
+use super::lease::POOL_SIZE;
+use super::options::Postgres;
+use super::reuse::recycle::{Known, Reset, recycle};
+use super::reuse::session::{self, Mark, Session};
+use super::script::Script;
+use super::server::Server;
+use super::sql::literal;
+use super::sweep::sweep;
+use super::template;
+use crate::Result;
+use crate::service::{Returned, Slot};
+
+/// How long a database may take to be recycled: one that takes longer is dropped.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long connections that the test has used may take to come back to its pool.
+const PATIENCE_WITH_TEST: Duration = Duration::from_millis(100);
+
+/// How long the pool may take to close: the test's runtime ends next, and with it what is left.
+const PATIENCE_WITH_POOL: Duration = Duration::from_millis(250);
+
+/// How long the end of a test waits for what dead processes have left to be dropped.
+const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(30);
+
+/// A test's database.
+pub struct TestDatabase {
+    server: Arc<Server>,
+    database: String,
+    user: String,
+    origin: Origin,
+    /// How many seeds the claim has applied.
+    seeded: usize,
+    max_connections: u32,
+    pool: OnceCell<PgPool>,
+    /// A session in the database that was opened on the background thread's runtime, while no pool
+    /// has it.
+    session: Mutex<Option<PgConnection>>,
+    mark: Option<Mark>,
+    greeter: Option<u16>,
+    /// How many connections the pool has made, that session included.
+    made: Arc<AtomicUsize>,
+    /// Whether the test was given what opens connections that we do not know of.
+    handed_out: Arc<AtomicBool>,
+}
+
+/// Where a test's database comes from.
+pub(super) enum Origin {
+    /// It is on a server that no other test uses.
+    OwnServer,
+    /// It was cloned from a template.
+    Clone {
+        template: String,
+        /// Whether clones are made ahead of tests like this.
+        prewarmed: bool,
+        recycle: bool,
+        /// When the statistics of the database were set to zero, if ever.
+        stats_reset: Option<String>,
+    },
+}
+
+impl TestDatabase {
+    pub(super) fn new(
+        server: &Arc<Server>,
+        database: String,
+        user: String,
+        options: &Postgres,
+        origin: Origin,
+        seeded: usize,
+    ) -> Self {
+        Self {
+            server: Arc::clone(server),
+            database,
+            user,
+            origin,
+            seeded,
+            max_connections: options.max_connections.unwrap_or(POOL_SIZE),
+            pool: OnceCell::new(),
+            session: Mutex::new(None),
+            mark: None,
+            greeter: None,
+            made: Arc::default(),
+            handed_out: Arc::default(),
+        }
+    }
+
+    /// Has the test begin with a session in the database, if there is one.
+    pub(super) async fn with_session(mut self, session: Option<Session>) -> Self {
+        if let Some(Session { connection, mark }) = session {
+            self.greeter = *self.server.greeter.get_or_init(session::greeter).await;
+            self.session = Mutex::new(Some(connection));
+            self.mark = Some(mark);
+        }
+        self
+    }
+
+    /// Returns how the test connects.
+    fn options(&self) -> PgConnectOptions {
+        self.server
+            .plain
+            .clone()
+            .username(&self.user)
+            .database(&self.database)
+    }
+
+    /// Returns how the test connects, for the test to keep.
+    pub(super) fn hand_out_options(&self) -> PgConnectOptions {
+        self.handed_out.store(true, Ordering::Relaxed);
+        self.options()
+    }
+
+    /// Returns what is set once the test has what opens connections that we do not know of.
+    pub(super) fn handed_out(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.handed_out)
+    }
+
+    /// Returns the URL of the database, with its password.
+    pub(super) fn url(&self) -> String {
+        address::url(&self.server.endpoint, &self.user, &self.database)
+    }
+
+    /// Returns a connection beside the pool.
+    pub(super) async fn connect(&self) -> Result<PgConnection> {
+        let connected = self.server.connect(&self.options()).await;
+        connected.map_err(failed("connect to the test's database"))
+    }
+
+    /// Returns the test's pool.
+    pub(super) async fn pool(&self) -> &PgPool {
+        let open = async || {
+            let settings = PoolOptions::<Sqlx>::new()
+                .max_connections(self.max_connections)
+                .idle_timeout(None)
+                .max_lifetime(None);
+            match (self.take_session(), self.mark) {
+                (Some(connection), Some(mark)) => {
+                    let session = Session { connection, mark };
+                    let made = Arc::clone(&self.made);
+                    session::pool(session, settings, self.options(), self.greeter, made).await
+                }
+                _ => settings.connect_lazy_with(self.options()),
+            }
+        };
+        self.pool.get_or_init(open).await
+    }
+
+    fn take_session(&self) -> Option<PgConnection> {
+        self.session
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// Takes the session back from the pool, once all connections of the pool have come back.
+    async fn collect_session(&self, pool: &PgPool, mark: Mark) -> Result<(), sqlx::Error> {
+        if pool.size() == 0 || pool.is_closed() {
+            return Ok(());
+        }
+        // Connections that the test has just let go of come back once the server has answered.
+        for round in 0.. {
+            if pool.num_idle() >= pool.size() as usize {
+                break;
+            }
+            if round < 100 {
+                tokio::task::yield_now().await;
+            } else {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        // If the pool has made only one, this is the session.
+        let only = self.made.load(Ordering::Relaxed) == 1;
+        while let Some(connection) = pool.try_acquire() {
+            let mut connection = connection.detach();
+            if only || Session::is(mark, &mut connection).await? {
+                *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
+            } else {
+                connection.close().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Resets the database and gives it back; returns whether that could be done with proof.
+    async fn recycle(&self, template: &str, stats_reset: Option<&str>) -> bool {
+        let (Some(connection), Some(mark)) = (self.take_session(), self.mark) else {
+            return false;
+        };
+        if self.handed_out.load(Ordering::Relaxed) {
+            return false;
+        }
+        let recycled = self.try_recycle(template, stats_reset, connection, mark);
+        // Whatever the reason that it cannot be done: to drop the database is right.
+        matches!(tokio::time::timeout(PATIENCE, recycled).await, Ok(Ok(true)))
+    }
+
+    async fn try_recycle(
+        &self,
+        template: &str,
+        stats_reset: Option<&str>,
+        mut connection: PgConnection,
+        mark: Mark,
+    ) -> Result<bool, sqlx::Error> {
+        let Some(snapshot) = template::snapshot(&self.server, template).await? else {
+            return Ok(false);
+        };
+        let known = Known {
+            snapshot: &snapshot,
+            version: self.server.info.version_number,
+            stats_reset,
+            mark,
+        };
+        // Statements that it has prepared are closed with the others.
+        connection.clear_cached_statements().await?;
+        let recycled = recycle(&mut connection, &known).await;
+        let Ok(Some(Reset {
+            stats_reset,
+            session,
+        })) = recycled
+        else {
+            // Its backend ends by itself, and no test waits for that.
+            connection.close_hard().await?;
+            return recycled.map(|_| false);
+        };
+        let reset = stats_reset.map_or_else(|| "NULL".to_owned(), |reset| literal(&reset));
+        let give_back = format!(
+            "SELECT give_back({}, {reset}, {})",
+            literal(&self.database),
+            session.is_some()
+        );
+        if session.is_none() {
+            connection.close_hard().await?;
+            return self.server.ask(&give_back).await?.try_get(0);
+        }
+        let given: bool = self.server.ask(&give_back).await?.try_get(0)?;
+        if given {
+            self.park(Session { connection, mark });
+        }
+        Ok(given)
+    }
+
+    /// Parks the session for a next test of this process. The one that was parked for longest may
+    /// have to make way, and its database is free then.
+    fn park(&self, session: Session) {
+        let oldest = self.server.sessions.put(self.database.clone(), session);
+        let Some((database, session)) = oldest else {
+            return;
+        };
+        let server = Arc::clone(&self.server);
+        tokio::spawn(async move {
+            // What is not given back now is given back when this process has ended.
+            let _ = session.connection.close().await;
+            let free = format!(
+                "WITH freed AS (DELETE FROM claim WHERE parked AND database = {} RETURNING 1) SELECT 1",
+                literal(&database)
+            );
+            let _ = server.ask(&free).await;
+        });
+    }
+}
+
+impl Slot for TestDatabase {
+    fn description(&self) -> String {
+        format!(
+            "postgres {}, database {}",
+            self.server.info.version, self.database
+        )
+    }
+
+    fn seeded(&self) -> usize {
+        self.seeded
+    }
+
+    async fn apply_seed(&self, path: &Path) -> Result<()> {
+        let script = Script::read(path)?;
+        let mut connection = self.connect().await?;
+        script.apply(&mut connection).await?;
+        // The work is done; what is not closed properly is closed by the server.
+        let _ = connection.close().await;
+        Ok(())
+    }
+
+    async fn finish(&self) {
+        let Some(pool) = self.pool.get() else {
+            return;
+        };
+        if let Some(mark) = self.mark {
+            // Connections that the test still holds may yet write: without the session the database
+            // is dropped.
+            let collect = self.collect_session(pool, mark);
+            let _ = tokio::time::timeout(PATIENCE_WITH_TEST, collect).await;
+        }
+        let _ = tokio::time::timeout(PATIENCE_WITH_POOL, pool.close()).await;
+    }
+
+    async fn release(mut self, returned: Returned) {
+        // Its sockets were those of the test's runtime.
+        drop(self.pool.take());
+        let Origin::Clone {
+            template,
+            prewarmed,
+            recycle,
+            stats_reset,
+        } = std::mem::replace(&mut self.origin, Origin::OwnServer)
+        else {
+            return;
+        };
+        if returned == Returned::Retained {
+            let retain = format!(
+                "WITH retained AS (UPDATE claim SET retained = true WHERE database = {} RETURNING 1) SELECT 1",
+                literal(&self.database)
+            );
+            // If this fails, the database is dropped later.
+            let _ = self.server.ask(&retain).await;
+            return;
+        }
+        if recycle && returned == Returned::Clean {
+            self.server.sessions.begin(&template);
+            let recycled = self.recycle(&template, stats_reset.as_deref()).await;
+            self.server.sessions.end(&template);
+            if recycled {
+                return;
+            }
+        }
+        drop(self.take_session());
+        let (server, database) = (self.server, self.database);
+        if server.endpoint.outlives_tests() {
+            // What is left is dropped by the next process.
+            let _ = drop_claimed(&server, &database).await;
+            // This process may end next, and with it the sweep.
+            let _ = tokio::time::timeout(PATIENCE_WITH_OTHERS, sweep(&server)).await;
+        } else {
+            tokio::spawn(async move {
+                // What is left goes with the server.
+                let _ = drop_claimed(&server, &database).await;
+                if prewarmed {
+                    top_up(&server, template);
+                }
+            });
+        }
+    }
+
+    fn address(&self) -> Option<String> {
+        Some(self.url())
+    }
+
+    async fn log(&self) -> String {
+        // As the server's log has times.
+        const SINCE: &str = "to_char(since AT TIME ZONE current_setting('log_timezone'), 'YYYY-MM-DD HH24:MI:SS.MS')";
+        let log = self.server.endpoint.log_tail(500).await;
+        if log.is_empty() {
+            return log;
+        }
+        let since = format!(
+            "SELECT coalesce((SELECT {SINCE} FROM claim WHERE database = {}), '')",
+            literal(&self.database)
+        );
+        let since = self.server.ask(&since).await;
+        let since: String = since.and_then(|row| row.try_get(0)).unwrap_or_default();
+        let tag = format!(" {} ", self.database);
+        let mut ours = false;
+        let mut text = String::new();
+        for line in log.lines() {
+            // Lines of a message after its first have no prefix.
+            ours = if line.starts_with('\t') {
+                ours
+            } else {
+                line.contains(&tag) && line >= since.as_str()
+            };
+            if ours {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,223 @@
+//! From what a test declares to what it has: servers are found or started at the same time, then
+//! slots are claimed: on servers one after another, without a server all at once.
+
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::future::{join, join_all};
+
+use crate::context::{Held, TestContext};
+use crate::process::{Opened, Process};
+use crate::seeds::{self, Seed};
+use crate::service::{Returned, ServerSpec, Service, SlotRequest};
+use crate::{Result, hash};
+
+/// Everything that a test, or a builder, declares.
+pub(crate) struct Plan {
+    /// Path of the test function, or the builder's name.
+    pub(crate) name: String,
+    /// Directory of the crate's `Cargo.toml` when it was compiled.
+    pub(crate) manifest_dir: String,
+    pub(crate) services: Vec<Box<dyn Declaration>>,
+    pub(crate) seeds: Vec<Seed>,
+}
+
+impl Plan {
+    pub(crate) fn new(name: String, manifest_dir: String) -> Self {
+        Self {
+            name,
+            manifest_dir,
+            services: Vec::new(),
+            seeds: Vec::new(),
+        }
+    }
+
+    /// Declares a service under a name.
+    pub(crate) fn declare<S: Service>(&mut self, name: &'static str, service: S) {
+        self.services.push(Box::new(Declared {
+            name,
+            service: Arc::new(service),
+        }));
+    }
+
+    /// Claims what is declared.
+    pub(crate) async fn provide(&self, process: &Arc<Process>) -> Result<TestContext> {
+        let directory = process.config.crate_directory(&self.manifest_dir);
+        let finding = self.services.iter().map(|declared| declared.find(process));
+        let found: Result<Vec<Found>> = join_all(finding).await.into_iter().collect();
+        let services = self.services.iter().map(|declared| &**declared);
+        let found = services.zip(found?);
+        let (free, mut scarce): (Vec<_>, Vec<_>) =
+            found.partition(|(_, found)| found.spec.without_server);
+        // Always in the same order: where two services are scarce, two tests that wait for each
+        // other's would wait for ever.
+        scarce.sort_by_key(|(declared, _)| declared.service());
+        let in_order = async {
+            let mut claimed = Vec::new();
+            for (declared, found) in scarce {
+                claimed.push(self.claim(process, &directory, declared, found).await);
+                if claimed.last().is_some_and(Result::is_err) {
+                    break;
+                }
+            }
+            claimed
+        };
+        let free = free
+            .into_iter()
+            .map(|(declared, found)| self.claim(process, &directory, declared, found));
+        let (in_order, free) = join(in_order, join_all(free)).await;
+        let (mut slots, mut failure) = (Vec::new(), None);
+        for claimed in in_order.into_iter().chain(free) {
+            match claimed {
+                Ok(held) => slots.push(held),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        let cx = TestContext::new(self.name.clone(), directory, Arc::clone(process), slots);
+        match failure {
+            None => Ok(cx),
+            Some(error) => {
+                cx.release(Returned::Clean);
+                Err(error)
+            }
+        }
+    }
+
+    fn claim<'a>(
+        &self,
+        process: &'a Arc<Process>,
+        directory: &Path,
+        declared: &'a dyn Declaration,
+        found: Found,
+    ) -> BoxFuture<'a, Result<Held>> {
+        let request = self.request(process, directory, declared.name(), &found);
+        Box::pin(async move { declared.claim(process, found, request?).await })
+    }
+
+    fn request(
+        &self,
+        process: &Process,
+        directory: &Path,
+        name: &str,
+        found: &Found,
+    ) -> Result<SlotRequest> {
+        let package = Path::new(&self.manifest_dir).file_name();
+        let seeds = seeds::leading_files(&self.seeds, name);
+        Ok(SlotRequest {
+            id: hash::random()?,
+            test: self.name.clone(),
+            directory: directory.to_owned(),
+            package: package.unwrap_or_default().to_string_lossy().into_owned(),
+            seeds: seeds.iter().map(|path| directory.join(path)).collect(),
+            exclusive: found.spec.exclusive,
+            one_test_per_process: process.config.one_test_per_process(),
+            verbose: process.config.verbose(),
+            config: Arc::clone(&process.config),
+        })
+    }
+}
+
+/// A server that was found for a declaration.
+pub(crate) struct Found {
+    spec: ServerSpec,
+    opened: Opened,
+}
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// A declared service of any kind.
+pub(crate) trait Declaration: Send {
+    /// Returns the name of the declaration.
+    fn name(&self) -> &'static str;
+
+    /// Returns the name of the service.
+    fn service(&self) -> &'static str;
+
+    /// Finds or starts the server.
+    fn find<'a>(&'a self, process: &'a Arc<Process>) -> BoxFuture<'a, Result<Found>>;
+
+    /// Claims a slot on it.
+    fn claim<'a>(
+        &'a self,
+        process: &'a Arc<Process>,
+        found: Found,
+        request: SlotRequest,
+    ) -> BoxFuture<'a, Result<Held>>;
+}
+
+struct Declared<S> {
+    name: &'static str,
+    service: Arc<S>,
+}
+
+impl<S: Service> Declaration for Declared<S> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn service(&self) -> &'static str {
+        S::NAME
+    }
+
+    fn find<'a>(&'a self, process: &'a Arc<Process>) -> BoxFuture<'a, Result<Found>> {
+        Box::pin(async {
+            let spec = self.service.spec()?;
+            let opened = process.server::<S>(&spec).await?;
+            Ok(Found { spec, opened })
+        })
+    }
+
+    fn claim<'a>(
+        &'a self,
+        process: &'a Arc<Process>,
+        found: Found,
+        request: SlotRequest,
+    ) -> BoxFuture<'a, Result<Held>> {
+        Box::pin(async move {
+            let Found { spec, opened } = found;
+            match self.claim_on(process, &opened, request.clone()).await {
+                Ok(held) => Ok(held),
+                // The server was stopping when it was found: the next one will do.
+                Err(_) if is_gone::<S>(process, &opened).await => {
+                    process.forget::<S>(&spec);
+                    let opened = process.server::<S>(&spec).await?;
+                    self.claim_on(process, &opened, request).await
+                }
+                Err(error) => Err(error.note(match opened.endpoint.description() {
+                    "" => format!("service {}", self.name),
+                    server => format!("service {}, on {server}", self.name),
+                })),
+            }
+        })
+    }
+}
+
+impl<S: Service> Declared<S> {
+    async fn claim_on(
+        &self,
+        process: &Process,
+        opened: &Opened,
+        request: SlotRequest,
+    ) -> Result<Held> {
+        let (service, server) = (Arc::clone(&self.service), opened.server::<S>()?);
+        let claim = async move { service.claim(server, request).await };
+        let slot = process.background.run(claim).await;
+        Ok(Held {
+            name: self.name,
+            endpoint: opened.endpoint.clone(),
+            slot: Arc::new(slot.map_err(|error| error.described_by(S::describe_error))?),
+            describe_error: S::describe_error,
+        })
+    }
+}
+
+async fn is_gone<S: Service>(process: &Process, opened: &Opened) -> bool {
+    let Ok(server) = opened.server::<S>() else {
+        return false;
+    };
+    let endpoint = opened.endpoint.clone();
+    let ask = async move { Ok(endpoint.is_closed().await || S::is_gone(&server).await) };
+    process.background.run(ask).await.unwrap_or(true)
+}

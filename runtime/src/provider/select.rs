@@ -1,0 +1,141 @@
+//! Which provider a service gets, and why.
+
+use super::docker::Engine;
+use super::local::{self, Programs};
+use crate::config::{Config, url_variable};
+use crate::service::ServerSpec;
+use crate::{Error, Result};
+
+/// A provider that can be used, with what it needs.
+#[derive(Debug)]
+pub(super) enum Choice {
+    External { url: String, variable: String },
+    Docker { engine: Engine, forced: bool },
+    Local { programs: Programs, forced: bool },
+}
+
+impl Choice {
+    /// Returns the name that `CONTAINER_TEST_PROVIDER` has for the provider.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::External { .. } => "external",
+            Self::Docker { .. } => "docker",
+            Self::Local { .. } => "local",
+        }
+    }
+
+    /// Returns why it was chosen.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::External { variable, .. } => format!("{variable} is set"),
+            Self::Docker { forced: true, .. } | Self::Local { forced: true, .. } => {
+                format!("CONTAINER_TEST_PROVIDER is `{}`", self.name())
+            }
+            Self::Docker { .. } => "a Docker engine answers".to_owned(),
+            Self::Local { programs, .. } => format!(
+                "no Docker engine answers, and there are programs in {}",
+                programs.directory().display()
+            ),
+        }
+    }
+}
+
+/// Returns whether the service may run in a container.
+pub(super) fn may_be_docker(config: &Config, service: &str) -> bool {
+    match config.provider() {
+        Some(forced) => forced == "docker",
+        None => config.variable(&url_variable(service)).is_none(),
+    }
+}
+
+/// Returns the provider of a server: a given URL comes first, then an engine that answers, then
+/// programs on the machine.
+pub(super) async fn choose(config: &Config, spec: &ServerSpec) -> Result<Choice> {
+    let variable = url_variable(spec.service);
+    let url = config.variable(&variable).map(str::to_owned);
+    match config.provider() {
+        Some("docker") => Engine::connect(config)
+            .await
+            .map(|engine| Choice::Docker {
+                engine,
+                forced: true,
+            })
+            .map_err(|error| {
+                error.with_help(
+                    "start Docker (or Podman's Docker-compatible service), set DOCKER_HOST to an \
+                     engine that runs, or unset CONTAINER_TEST_PROVIDER",
+                )
+            }),
+        Some("local") => local::find(config, spec).map(|programs| Choice::Local {
+            programs,
+            forced: true,
+        }),
+        Some("external") => match url {
+            Some(url) => Ok(Choice::External { url, variable }),
+            None => Err(Error::new(format!("find a server for {}", spec.service))
+                .because(format!(
+                    "CONTAINER_TEST_PROVIDER is `external`, but {variable} is not set"
+                ))
+                .with_help(format!("set {variable}, or unset CONTAINER_TEST_PROVIDER"))),
+        },
+        Some(other) => Err(Error::new("read CONTAINER_TEST_PROVIDER")
+            .because(format!("`{other}` is not a provider"))
+            .with_help("write `docker`, `local` or `external`, or unset it")),
+        None => match url {
+            Some(url) => Ok(Choice::External { url, variable }),
+            None => first_usable(config, spec, &variable).await,
+        },
+    }
+}
+
+/// Returns the engine, for what runs in containers only.
+pub(super) async fn engine(config: &Config) -> Result<Engine> {
+    const NEEDS: &str = "`container(…)` needs a Docker engine";
+    match config.provider() {
+        None | Some("docker") => Engine::connect(config).await.map_err(|error| {
+            Error::new("start a container")
+                .because(NEEDS)
+                .note(error.report())
+                .with_help(
+                    "start Docker (or Podman's Docker-compatible service), or set DOCKER_HOST to an \
+                     engine that runs",
+                )
+        }),
+        Some(other) => Err(Error::new("start a container")
+            .because(format!("{NEEDS}, and CONTAINER_TEST_PROVIDER is `{other}`"))
+            .with_help("unset CONTAINER_TEST_PROVIDER, or leave these tests out")),
+    }
+}
+
+async fn first_usable(config: &Config, spec: &ServerSpec, variable: &str) -> Result<Choice> {
+    let no_engine = match Engine::connect(config).await {
+        Ok(engine) => {
+            return Ok(Choice::Docker {
+                engine,
+                forced: false,
+            });
+        }
+        Err(error) => error,
+    };
+    let no_programs = match local::find(config, spec) {
+        Ok(programs) => {
+            return Ok(Choice::Local {
+                programs,
+                forced: false,
+            });
+        }
+        Err(error) => error,
+    };
+    let install = spec.local.as_ref().map_or_else(String::new, |local| {
+        format!("install {} ({}); ", local.names.join(" or "), local.install)
+    });
+    Err(Error::new(format!("find a server for {}", spec.service))
+        .because("no provider can be used")
+        .note(format!("external: {variable} is not set"))
+        .note(format!("docker: {}", no_engine.report()))
+        .note(format!("local: {}", no_programs.report()))
+        .with_help(format!(
+            "do one of these: start Docker, or set DOCKER_HOST to an engine that runs; {install}\
+             set {variable} to the URL of a server for tests"
+        )))
+}

@@ -1,0 +1,3 @@
+//! The clients that a test's keyspace can be injected as.
+
+mod redis;

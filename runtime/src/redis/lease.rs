@@ -1,0 +1,98 @@
+//! A process's lease: a connection that keeps a server of ours running, and the name by which the
+//! claims of this process are known.
+//!
+//! The server, or what is between, may end a connection that seems idle. So the lease is looked at
+//! every few seconds and taken again under the same name.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult};
+
+use crate::hash::random;
+use crate::lifecycle::holder;
+use crate::service::CONNECTION_TIMEOUT;
+
+/// How often the lease is looked at.
+pub(super) const LOOK: Duration = Duration::from_secs(2);
+
+/// How long a look may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What separates the connection's name from the process that holds it.
+const SEPARATOR: char = '|';
+
+/// The lease of this process on one server.
+pub(super) struct Lease {
+    client: Client,
+    connection: Mutex<MultiplexedConnection>,
+    name: String,
+    /// The name, and the process: what claims carry.
+    pub(super) holder: String,
+}
+
+impl Lease {
+    pub(super) async fn take(info: ConnectionInfo) -> RedisResult<Self> {
+        let random = random().map_err(|error| std::io::Error::other(error.report()))?;
+        let name = format!("container-test-{random}");
+        let client = Client::open(info)?;
+        let connection = connect(&client, &name).await?;
+        let holder = format!("{name}{SEPARATOR}{}", holder::current());
+        Ok(Self {
+            client,
+            connection: Mutex::new(connection),
+            name,
+            holder,
+        })
+    }
+
+    fn current(&self) -> MutexGuard<'_, MultiplexedConnection> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the lease's connection.
+    pub(super) fn connection(&self) -> MultiplexedConnection {
+        self.current().clone()
+    }
+
+    /// Looks whether the lease stands, and takes it again if not; returns whether it was lost.
+    pub(super) async fn renew(&self) -> RedisResult<bool> {
+        let mut connection = self.connection();
+        let ping = redis::cmd("PING");
+        let ping = ping.query_async::<String>(&mut connection);
+        if matches!(tokio::time::timeout(PATIENCE, ping).await, Ok(Ok(_))) {
+            return Ok(false);
+        }
+        let connection = connect(&self.client, &self.name).await?;
+        *self.current() = connection;
+        Ok(true)
+    }
+}
+
+/// Returns the connection's name that a claim carries, and the process that holds it.
+pub(super) fn parts(holder: &str) -> (&str, &str) {
+    holder.split_once(SEPARATOR).unwrap_or((holder, ""))
+}
+
+async fn connect(client: &Client, name: &str) -> RedisResult<MultiplexedConnection> {
+    let mut connection = client
+        .get_multiplexed_async_connection_with_config(&connection_settings())
+        .await?;
+    let () = redis::cmd("CLIENT")
+        .arg("SETNAME")
+        .arg(name)
+        .query_async(&mut connection)
+        .await?;
+    Ok(connection)
+}
+
+/// Returns settings of our connections and of tests' connections. The client's default limit of
+/// half a second for an answer would fail tests on a busy machine; a test has its own timeout.
+pub(super) fn connection_settings() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECTION_TIMEOUT))
+        .set_response_timeout(None)
+}

@@ -1,0 +1,159 @@
+//! A Redis server that this process uses.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use redis::{Cmd, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult};
+use tokio::sync::OnceCell;
+
+use super::address::info;
+use super::lease::Lease;
+use super::numbers::Numbers;
+use super::options::ADMINISTRATOR;
+use crate::Error;
+use crate::service::{Address, Endpoint, OpenError};
+
+/// Logical databases of a server that does not say how many it has.
+const USUAL_DATABASES: i64 = 16;
+
+/// The oldest version that is supported; Valkey says which Redis it equals.
+const OLDEST: (u32, u32) = (6, 2);
+
+/// A Redis server that this process uses. Its connections live on the background thread.
+pub struct Server {
+    pub(super) endpoint: Endpoint,
+    /// `redis_version` as the server says it.
+    pub(super) version: String,
+    /// `maxmemory_policy` as the server says it.
+    pub(super) eviction: Option<String>,
+    pub(super) lease: Lease,
+    /// The logical database that holds the registry.
+    pub(super) registry: i64,
+    pub(super) databases: i64,
+    /// Numbers of logical databases that this process has claimed.
+    pub(super) numbers: Mutex<Numbers>,
+    /// Holders that have no connection, and since when.
+    pub(super) missing: Mutex<HashMap<String, Instant>>,
+    pub(super) shared: OnceCell<()>,
+}
+
+impl Server {
+    pub(super) async fn open(endpoint: Endpoint) -> Result<Self, OpenError> {
+        let mut info = info(&endpoint, ADMINISTRATOR, 0).map_err(OpenError::fatal)?;
+        let registry = match endpoint.address() {
+            Address::Started { .. } => 0,
+            Address::Given(url) => {
+                let given = url.as_str().into_connection_info();
+                given.map_err(OpenError::fatal)?.redis_settings().db()
+            }
+        };
+        if registry != 0 {
+            let settings = info.redis_settings().clone().set_db(registry);
+            info = info.set_redis_settings(settings);
+        }
+        let lease = Lease::take(info).await.map_err(open_error)?;
+        let about: String = redis::cmd("INFO")
+            .query_async(&mut lease.connection())
+            .await
+            .map_err(open_error)?;
+        let version = field(&about, "redis_version").unwrap_or("of unknown version");
+        if is_too_old(version) {
+            let (major, minor) = OLDEST;
+            let cause = format!("it is version {version}; {major}.{minor} and newer are supported");
+            return Err(OpenError::fatal(
+                Error::new("use the server").because(cause),
+            ));
+        }
+        // Managed servers do not tell.
+        let databases: RedisResult<(String, i64)> = redis::cmd("CONFIG")
+            .arg("GET")
+            .arg("databases")
+            .query_async(&mut lease.connection())
+            .await;
+        let databases = databases.map_or(USUAL_DATABASES, |(_, number)| number);
+        Ok(Self {
+            version: version.to_owned(),
+            eviction: field(&about, "maxmemory_policy").map(str::to_owned),
+            endpoint,
+            lease,
+            registry,
+            databases,
+            numbers: Mutex::default(),
+            missing: Mutex::default(),
+            shared: OnceCell::new(),
+        })
+    }
+
+    /// Returns whether the server has ended: then so has the session of the lease.
+    pub(super) async fn is_gone(&self) -> bool {
+        self.renew().await.is_err()
+    }
+
+    /// Returns the answer to a command; a lease that was lost is taken again.
+    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
+        match command.query_async(&mut self.lease.connection()).await {
+            Err(error) if error.is_io_error() || error.is_connection_dropped() => {
+                self.renew().await?;
+                command.query_async(&mut self.lease.connection()).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Looks whether the lease stands, and takes it again if not, with all claims.
+    pub(super) async fn renew(&self) -> RedisResult<()> {
+        if self.lease.renew().await? {
+            self.claim_again().await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn numbers(&self) -> std::sync::MutexGuard<'_, Numbers> {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns a line of the answer to `INFO`.
+fn field<'a>(about: &'a str, name: &str) -> Option<&'a str> {
+    about
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        .map(str::trim)
+}
+
+/// Sorts the client's errors into those that pass and those that stay.
+fn open_error(error: RedisError) -> OpenError {
+    if error.code() == Some("LOADING") || error.code() == Some("BUSY") {
+        OpenError::starting(error)
+    } else if error.to_string().contains("max number of clients") {
+        OpenError::full(error)
+    } else if error.is_io_error() || error.is_connection_refusal() || error.is_timeout() {
+        OpenError::starting(error)
+    } else {
+        OpenError::fatal(error)
+    }
+}
+
+fn is_too_old(version: &str) -> bool {
+    let mut numbers = version
+        .split('.')
+        .map_while(|part| part.parse::<u32>().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) => (major, minor) < OLDEST,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_versions_are_refused() {
+        assert!(is_too_old("6.0.16"));
+        assert!(!is_too_old("6.2.0"));
+        assert!(!is_too_old("8.0.2"));
+        assert!(!is_too_old("of unknown version"));
+    }
+}

@@ -1,0 +1,113 @@
+//! What makes a server fit for tests that share it: they may not reach into each other's keyspaces,
+//! and the lease of this process is looked at.
+
+use std::sync::Arc;
+
+use redis::{RedisError, RedisResult};
+
+use super::lease::LOOK;
+use super::options::{TEST_USER, failed};
+use super::server::Server;
+use crate::service::Address;
+use crate::{Error, Result};
+
+/// What reaches into other tests' keyspaces, as rules of the server's access control. A server
+/// does not know each of them: subcommands can be denied since Redis 7.
+const DENIED: [&str; 38] = [
+    "-flushall",
+    "-swapdb",
+    "-move",
+    "-copy",
+    "-shutdown",
+    "-acl",
+    "-save",
+    "-bgsave",
+    "-bgrewriteaof",
+    "-replicaof",
+    "-slaveof",
+    "-failover",
+    "-cluster",
+    "-module",
+    "-debug",
+    "-sync",
+    "-psync",
+    "-config|set",
+    "-config|rewrite",
+    "-config|resetstat",
+    "-client|kill",
+    "-client|pause",
+    "-client|unpause",
+    "-client|no-evict",
+    "-script|flush",
+    "-script|kill",
+    "-function|load",
+    "-function|delete",
+    "-function|flush",
+    "-function|restore",
+    "-function|kill",
+    "-latency|reset",
+    "-slowlog|reset",
+    "-memory|purge",
+    "-monitor",
+    "-pfdebug",
+    "-pfselftest",
+    "-restore-asking",
+];
+
+impl Server {
+    /// Prepares the server for tests that share it, once per process.
+    pub(super) async fn share(self: &Arc<Self>) -> Result<()> {
+        self.refuse_eviction()?;
+        let share = async || {
+            if matches!(self.endpoint.address(), Address::Started { .. }) {
+                self.restrict_tests().await?;
+            }
+            self.free_abandoned().await?;
+            self.keep_lease();
+            Ok::<_, RedisError>(())
+        };
+        let shared = self.shared.get_or_try_init(share).await;
+        shared.copied().map_err(failed("share the server"))
+    }
+
+    /// The registry is a key: a server that removes keys at will could give one logical database to
+    /// two tests.
+    fn refuse_eviction(&self) -> Result<()> {
+        match &self.eviction {
+            Some(policy) if policy.starts_with("allkeys") => Err(Error::new("share the server")
+                .because(format!(
+                    "its maxmemory-policy is {policy}, which may remove the list of claimed databases"
+                ))
+                .with_help("use `redis(isolation = \"server\")`, or another policy")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Denies tests what would reach into other tests' keyspaces.
+    async fn restrict_tests(&self) -> RedisResult<()> {
+        let mut rules = redis::pipe();
+        for rule in DENIED {
+            let set = rules.cmd("ACL").arg("SETUSER").arg(TEST_USER).arg(rule);
+            set.ignore();
+        }
+        // Rules that this version does not know are refused one by one.
+        let mut connection = self.lease.connection();
+        let _ = rules.query_async::<()>(&mut connection).await;
+        Ok(())
+    }
+
+    /// Looks at the lease for as long as the server is in use.
+    fn keep_lease(self: &Arc<Self>) {
+        let server = Arc::downgrade(self);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                let Some(server) = server.upgrade() else {
+                    return;
+                };
+                // If it cannot be taken again now, the next look or the next command does it.
+                let _ = server.renew().await;
+            }
+        });
+    }
+}

@@ -1,0 +1,1 @@
+//! A crate whose tests run for a while, beside many others.

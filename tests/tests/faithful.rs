@@ -1,0 +1,292 @@
+//! A test's database is what its migrations made, also beside its tables; on servers of ours.
+// A test's helpers fail with it.
+#![allow(clippy::unwrap_used)]
+
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use container_test::redis::AsyncCommands;
+use container_test::redis::aio::MultiplexedConnection;
+use container_test::sqlx::{self, PgPool, Row, raw_sql};
+use container_test::{Database, Keyspace, TestContext, container_test};
+
+async fn text(pool: &PgPool, query: &'static str) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar(query).fetch_one(pool).await
+}
+
+/// Changes what the server knows of a database beside its contents.
+const PROPERTIES: &str = "
+    CREATE SCHEMA shop;
+    CREATE TABLE shop.items (id int);
+    DO $$ BEGIN
+        EXECUTE format('ALTER DATABASE %I SET search_path = shop, public', current_database());
+        EXECUTE format('ALTER DATABASE %I SET app.greeting = %L', current_database(), 'it''s me');
+        EXECUTE format('ALTER ROLE CURRENT_USER IN DATABASE %I SET work_mem = %L', current_database(), '7MB');
+        EXECUTE format('COMMENT ON DATABASE %I IS %L', current_database(), 'the shop''s own');
+        EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+        EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 40', current_database());
+    END $$";
+
+async fn has_its_properties(pool: PgPool) -> anyhow::Result<()> {
+    const COMMENT: &str = "SELECT shobj_description(oid, 'pg_database') FROM pg_database
+                           WHERE datname = current_database()";
+    const LIMIT: &str =
+        "SELECT datconnlimit::text FROM pg_database WHERE datname = current_database()";
+    const TEMPORARY: &str = "
+        SELECT (SELECT count(*) FROM aclexplode(datacl) WHERE grantee = 0 AND privilege_type = 'TEMPORARY')::text
+        FROM pg_database WHERE datname = current_database()";
+    assert_eq!(
+        text(&pool, "SHOW search_path").await?.as_deref(),
+        Some("shop, public")
+    );
+    assert_eq!(
+        text(&pool, "SELECT current_setting('app.greeting')")
+            .await?
+            .as_deref(),
+        Some("it's me")
+    );
+    assert_eq!(text(&pool, "SHOW work_mem").await?.as_deref(), Some("7MB"));
+    assert_eq!(
+        text(&pool, COMMENT).await?.as_deref(),
+        Some("the shop's own")
+    );
+    assert_eq!(text(&pool, LIMIT).await?.as_deref(), Some("40"));
+    assert_eq!(text(&pool, TEMPORARY).await?.as_deref(), Some("0"));
+    raw_sql("INSERT INTO items VALUES (1)")
+        .execute(&pool)
+        .await?;
+    Ok(())
+}
+
+macro_rules! several_times {
+    ($($name:ident)*) => {$(
+        #[container_test(postgres, migrations = [PROPERTIES])]
+        async fn $name(pool: PgPool) -> anyhow::Result<()> {
+            has_its_properties(pool).await
+        }
+    )*};
+}
+
+// The first gets a new clone, later ones may get a database that was reset.
+several_times! { the_first_has_its_properties the_second_has_its_properties the_third_has_its_properties }
+
+#[container_test(
+    postgres,
+    migrations = ["ALTER ROLE CURRENT_USER SET search_path = pg_catalog; ALTER ROLE CURRENT_USER SET statement_timeout = '7min'"]
+)]
+async fn a_setting_of_the_role_holds_in_the_databases_of_its_migrations(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    // The role of a server given by URL may have settings of its own.
+    const ELSEWHERE: &str = "
+        SELECT count(*)::text FROM pg_db_role_setting, unnest(setconfig) setting
+        WHERE setdatabase = 0 AND setting IN ('search_path=pg_catalog', 'statement_timeout=7min')";
+    assert_eq!(
+        text(&pool, "SHOW search_path").await?.as_deref(),
+        Some("pg_catalog")
+    );
+    assert_eq!(
+        text(&pool, "SHOW statement_timeout").await?.as_deref(),
+        Some("7min")
+    );
+    assert_eq!(text(&pool, ELSEWHERE).await?.as_deref(), Some("0"));
+    Ok(())
+}
+
+/// Roles belong to the server: this works once per server.
+const ROLE: &str = "
+    CREATE ROLE faithful_reader;
+    CREATE TABLE members (id int GENERATED ALWAYS AS IDENTITY, name text);
+    GRANT SELECT ON members TO faithful_reader";
+
+#[container_test(postgres, migrations = [ROLE], seeds("ada"))]
+async fn migrations_run_once_for_this_seed(database: Database) -> anyhow::Result<()> {
+    assert_eq!(database.row_count("members").await?, 1);
+    Ok(())
+}
+
+#[container_test(postgres, migrations = [ROLE], seeds("ada", "grace"))]
+async fn migrations_run_once_for_those_seeds(database: Database) -> anyhow::Result<()> {
+    assert_eq!(database.row_count("members").await?, 2);
+    Ok(())
+}
+
+#[container_test(postgres, migrations = [ROLE, "ALTER TABLE members ADD age int"])]
+async fn migrations_run_once_for_a_list_that_has_grown(pool: PgPool) -> anyhow::Result<()> {
+    raw_sql("SELECT age FROM members").execute(&pool).await?;
+    Ok(())
+}
+
+static DRAWS: Mutex<Vec<f64>> = Mutex::new(Vec::new());
+
+async fn draws_its_own_number(pool: PgPool) -> anyhow::Result<()> {
+    let drawn: Vec<f64> = sqlx::query_scalar("SELECT number FROM draws")
+        .fetch_all(&pool)
+        .await?;
+    assert_eq!(drawn.len(), 1);
+    let mut draws = DRAWS.lock().unwrap();
+    assert!(!draws.contains(&drawn[0]), "another test drew {}", drawn[0]);
+    draws.push(drawn[0]);
+    Ok(())
+}
+
+macro_rules! draws {
+    ($($name:ident)*) => {$(
+        #[container_test(postgres, migrations = ["CREATE TABLE draws (number float8)"], seeds("draw"))]
+        async fn $name(pool: PgPool) -> anyhow::Result<()> {
+            draws_its_own_number(pool).await
+        }
+    )*};
+}
+
+draws! { a_seed_that_draws_is_applied_to_the_first a_seed_that_draws_is_applied_to_the_second }
+
+/// Members see what is their own; a superuser would see everything.
+const POLICY: &str = "
+    CREATE TABLE notes (owner text, text citext);
+    INSERT INTO notes VALUES ('ada', 'hers'), ('grace', 'hers, too');
+    ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE notes FORCE ROW LEVEL SECURITY;
+    CREATE POLICY own ON notes USING (owner = current_setting('app.member', true))";
+
+#[container_test(postgres(user = "shop", extensions = ["citext"]), migrations = [POLICY])]
+async fn a_user_is_an_ordinary_role_that_owns_its_database(pool: PgPool) -> anyhow::Result<()> {
+    let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM notes")
+        .fetch_one(&pool)
+        .await?;
+    assert_eq!(seen, 0, "a policy was passed by");
+    let row = sqlx::query(
+        "SELECT rolsuper, pg_get_userbyid(datdba) = current_user AS owns, tableowner = current_user AS made
+         FROM pg_roles, pg_database, pg_tables
+         WHERE rolname = current_user AND datname = current_database() AND tablename = 'notes'",
+    );
+    let row = row.fetch_one(&pool).await?;
+    assert!(!row.get::<bool, _>("rolsuper"));
+    assert!(row.get::<bool, _>("owns") && row.get::<bool, _>("made"));
+    Ok(())
+}
+
+#[container_test(
+    postgres(isolation = "server", database = "shop"),
+    migrations = ["GRANT CONNECT ON DATABASE shop TO PUBLIC; CREATE TABLE items (id int)"]
+)]
+async fn migrations_of_a_server_of_its_own_run_in_the_database_they_name(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    assert_eq!(
+        text(&pool, "SELECT current_database()").await?.as_deref(),
+        Some("shop")
+    );
+    let databases = "SELECT count(*)::text FROM pg_database WHERE datname LIKE 'ct\\_%'";
+    assert_eq!(text(&pool, databases).await?.as_deref(), Some("0"));
+    Ok(())
+}
+
+#[container_test(redis(isolation = "server", args = ["--notify-keyspace-events", "KEA"]))]
+async fn a_redis_server_of_its_own_has_database_0(
+    keyspace: Keyspace,
+    mut redis: MultiplexedConnection,
+) -> anyhow::Result<()> {
+    assert!(keyspace.url().ends_with("/0"), "the number is another");
+    let client = container_test::redis::Client::open(keyspace.url())?;
+    let mut events = client.get_connection()?;
+    let mut events = events.as_pubsub();
+    events.subscribe("__keyevent@0__:set")?;
+    let () = redis.set("a", 1).await?;
+    events.set_read_timeout(Some(Duration::from_secs(10)))?;
+    assert_eq!(events.get_message()?.get_payload::<String>()?, "a");
+    Ok(())
+}
+
+#[container_test(postgres(database = "Odd name's"), migrations = false)]
+async fn the_url_is_one_that_libpq_takes(database: Database) -> anyhow::Result<()> {
+    let asked = Command::new("psql")
+        .args([
+            "--no-psqlrc",
+            "--tuples-only",
+            "--no-align",
+            "--command",
+            "SELECT current_database()",
+        ])
+        .arg(database.url())
+        .output()?;
+    let said = String::from_utf8(asked.stdout)?;
+    assert!(
+        said.starts_with("ct_odd_name_s_"),
+        "{said} {:?}",
+        asked.stderr
+    );
+    Ok(())
+}
+
+#[container_test(postgres, migrations = false)]
+async fn the_pool_replaces_connections_that_the_server_has_ended(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    for _ in 0..3 {
+        let ended = raw_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+            .execute(&pool)
+            .await;
+        assert!(ended.is_err());
+        raw_sql("SELECT").execute(&pool).await?;
+    }
+    // All at once, as a server that restarts does.
+    let held = [pool.acquire().await?, pool.acquire().await?];
+    drop(held);
+    raw_sql("SELECT").execute(&pool).await?;
+    Ok(())
+}
+
+#[container_test(postgres(max_connections = 2), migrations = false)]
+async fn a_test_says_how_many_connections_its_pool_opens(pool: PgPool) {
+    assert_eq!(pool.options().get_max_connections(), 2);
+}
+
+#[container_test(timeout = "30s")]
+async fn a_paused_clock_does_not_end_a_test() {
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+}
+
+#[container_test(postgres, redis, migrations = ["CREATE TABLE marks (text text)"], seeds("marked.sql", "marked.redis"))]
+async fn seeds_may_begin_with_a_byte_order_mark(
+    database: Database,
+    mut redis: MultiplexedConnection,
+) -> anyhow::Result<()> {
+    assert_eq!(database.row_count("marks").await?, 1);
+    assert_eq!(redis.get::<_, String>("marked").await?, "yes");
+    Ok(())
+}
+
+#[container_test(postgres, migrations = false, seeds("dumped", "after_dump"))]
+async fn each_file_starts_with_the_defaults_of_a_session(database: Database) -> anyhow::Result<()> {
+    assert_eq!(database.row_count("dumped").await?, 1);
+    Ok(())
+}
+
+#[container_test(orders = postgres(migrations = ["CREATE TABLE orders (id int)"]),
+    billing = postgres(migrations = ["CREATE TABLE invoices (id int)"]))]
+async fn two_databases_have_a_schema_each(
+    #[from(orders)] orders: Database,
+    #[from(billing)] billing: Database,
+    cx: TestContext,
+) -> anyhow::Result<()> {
+    assert!(orders.table_exists("orders").await? && !orders.table_exists("invoices").await?);
+    assert!(billing.table_exists("invoices").await? && !billing.table_exists("orders").await?);
+    let either = cx.get::<PgPool>().await.unwrap_err().report();
+    assert!(either.contains("orders, billing"), "{either}");
+    Ok(())
+}
+
+#[container_test(postgres, migrations = false)]
+async fn the_context_gives_what_the_test_declares(cx: TestContext) -> anyhow::Result<()> {
+    let pool: PgPool = cx.get().await?;
+    raw_sql("SELECT").execute(&pool).await?;
+    let undeclared = cx.get::<Keyspace>().await.unwrap_err().report();
+    assert!(
+        undeclared.contains("add `redis` to the attribute"),
+        "{undeclared}"
+    );
+    Ok(())
+}

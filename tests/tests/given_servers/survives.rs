@@ -1,0 +1,77 @@
+//! Tests and their data survive what happens to their process and to its sessions.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use container_test_tests::run::Runner;
+use container_test_tests::servers::{Postgres, REGISTRY, Redis};
+
+use crate::{AT_ONCE, DATABASES, left, passed, project, run, seconds};
+
+/// How long a process is stopped: longer than any time-out of these servers, and than the looks
+/// that processes take at each other.
+const PAUSE: Duration = Duration::from_secs(15);
+
+#[test]
+fn a_process_that_is_stopped_for_a_while_keeps_its_data_while_others_come() {
+    let project = project();
+    let postgres = Postgres::start(&["idle_session_timeout=1s"]);
+    let redis = Redis::start(&["--timeout", "1"]);
+    let on_servers = |test| {
+        let run = run(&project, Runner::CargoTest, &postgres.url(), &redis.url());
+        run.args(&["--test", "ends", "--", "--exact", test]).start()
+    };
+    let mut stopped = on_servers("has_its_data_until_the_mark_is_removed");
+    stopped.wait_for_mark().unwrap();
+    stopped.pause();
+    let since = Instant::now();
+    passed(&on_servers("passes").finish(), 1);
+    // What an idle time-out does to a session that does not switch it off.
+    postgres.psql(&format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{REGISTRY}'"
+    ));
+    while since.elapsed() < PAUSE {
+        passed(&on_servers("passes").finish(), 1);
+        sleep(Duration::from_secs(2));
+    }
+    let claims = postgres.rows_in(REGISTRY, "SELECT test FROM claim");
+    assert_eq!(claims.len(), 1, "{claims:?}");
+    assert_eq!(redis.ask(1, &["GET", "session:1"]), "\"grace\"");
+    stopped.resume();
+    stopped.remove_mark();
+    passed(&stopped.finish(), 1);
+    assert_eq!(left(&postgres, &redis), [""; 0]);
+}
+
+#[test]
+fn a_keyspace_that_was_given_back_stays_free_when_the_server_ends_idle_sessions() {
+    let project = project();
+    let (postgres, redis) = (Postgres::start(&[]), Redis::start(&["--timeout", "1"]));
+    let on_servers = |arguments: &[&str]| {
+        let run = run(&project, Runner::CargoTest, &postgres.url(), &redis.url());
+        run.env(DATABASES, "1")
+            .args(&["--test", "ends", "--"])
+            .args(arguments)
+    };
+    let idles = on_servers(&["--test-threads=1", "idles_"]).start();
+    // Whenever the other process is between two tests, its one keyspace is free for this.
+    sleep(Duration::from_secs(4));
+    let other = on_servers(&["--exact", "uses_redis"]).finish();
+    passed(&other, 1);
+    assert!(seconds(&other) < AT_ONCE, "{}", other.output);
+    passed(&idles.finish(), 3);
+    assert_eq!(left(&postgres, &redis), [""; 0]);
+}
+
+#[test]
+fn a_test_that_ends_all_other_sessions_has_its_data_and_leaves_nothing() {
+    let project = project();
+    let (postgres, redis) = (Postgres::start(&[]), Redis::start(&[]));
+    for runner in [Runner::CargoTest, Runner::Nextest] {
+        let run = run(&project, runner, &postgres.url(), &redis.url());
+        let run = run.args(&["--test", "ends", "--", "--exact", "ends_all_other_sessions"]);
+        let run = run.finish();
+        passed(&run, 1);
+        assert_eq!(left(&postgres, &redis), [""; 0], "{}", run.output);
+    }
+}

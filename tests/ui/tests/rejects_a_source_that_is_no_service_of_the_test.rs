@@ -1,0 +1,4 @@
+use container_test::{container_test, sqlx::PgPool};
+
+#[container_test(orders = postgres, billing = postgres)]
+async fn case(#[from(order)] _pool: PgPool) {}

@@ -1,0 +1,11 @@
+use container_test::container_test;
+
+#[container_test(Nats(jetstrem = true))]
+async fn case() {}
+
+#[derive(Debug, Default)]
+struct Nats {
+    jetstream: bool,
+}
+
+container_test_ui::service!(Nats, "nats");
