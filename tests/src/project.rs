@@ -20,8 +20,8 @@ pub struct Project {
 
 impl Project {
     /// Copies `projects/{name}` and makes a crate of it, that depends on container-test by path
-    /// and declares the features, the first of which its tests need. `scratch` is where what is
-    /// compiled is stored for the next time.
+    /// and declares the features; one named `integration` is the gate of its tests. `scratch` is
+    /// where what is compiled is stored for the next time.
     #[must_use]
     pub fn new(name: &str, features: &[&str], scratch: &str) -> Self {
         let target = Path::new(scratch).join("scaffold");
@@ -147,9 +147,11 @@ fn is_of_this_suite(name: &OsString) -> bool {
 }
 
 fn manifest(name: &str, features: &[&str], runtime: &Path) -> String {
-    let gate = features.first().map_or_else(String::new, |feature| {
-        format!("[package.metadata.container-test]\ngate = \"{feature}\"\n\n")
-    });
+    let gate = if features.contains(&"integration") {
+        "[package.metadata.container-test]\ngate = \"integration\"\n\n"
+    } else {
+        ""
+    };
     let features: Vec<String> = features
         .iter()
         .map(|feature| format!("{feature} = []"))

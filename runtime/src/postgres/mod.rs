@@ -14,6 +14,7 @@ mod drop_blockers;
 mod drops;
 mod failure;
 mod lease;
+mod log;
 mod migrations;
 mod options;
 mod properties;

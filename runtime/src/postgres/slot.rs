@@ -15,6 +15,7 @@ use super::clones::top_up;
 use super::drops::drop_claimed;
 use super::failure::failed;
 use super::lease::POOL_SIZE;
+use super::log::lines_of;
 use super::options::Postgres;
 use super::reuse::recycle::{Known, Reset, recycle};
 use super::reuse::session::{self, Mark, Session};
@@ -37,6 +38,10 @@ const PATIENCE_WITH_POOL: Duration = Duration::from_millis(250);
 
 /// How long the end of a test waits for what dead processes have left to be dropped.
 const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(30);
+
+/// How often the log is looked at for what a failed test has caused, and the time between.
+const LOG_LOOKS: u32 = 3;
+const LOG_PAUSE: Duration = Duration::from_millis(100);
 
 /// A test's database.
 pub struct TestDatabase {
@@ -361,31 +366,21 @@ impl Slot for TestDatabase {
     async fn log(&self) -> String {
         // As the server's log has times.
         const SINCE: &str = "to_char(since AT TIME ZONE current_setting('log_timezone'), 'YYYY-MM-DD HH24:MI:SS.MS')";
-        let log = self.server.endpoint.log_tail(500).await;
-        if log.is_empty() {
-            return log;
-        }
         let since = format!(
             "SELECT coalesce((SELECT {SINCE} FROM claim WHERE database = {}), '')",
             literal(&self.database)
         );
         let since = self.server.ask(&since).await;
         let since: String = since.and_then(|row| row.try_get(0)).unwrap_or_default();
-        let tag = format!(" {} ", self.database);
-        let mut ours = false;
-        let mut text = String::new();
-        for line in log.lines() {
-            // Lines of a message after its first have no prefix.
-            ours = if line.starts_with('\t') {
-                ours
-            } else {
-                line.contains(&tag) && line >= since.as_str()
-            };
-            if ours {
-                text.push_str(line);
-                text.push('\n');
+        // An engine takes a moment to store what a server says.
+        for _ in 0..LOG_LOOKS {
+            let log = self.server.endpoint.log_tail(500).await;
+            let ours = lines_of(&log, &self.database, &since);
+            if log.is_empty() || !ours.is_empty() {
+                return ours;
             }
+            tokio::time::sleep(LOG_PAUSE).await;
         }
-        text
+        String::new()
     }
 }

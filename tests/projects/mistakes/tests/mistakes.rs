@@ -43,9 +43,6 @@ async fn server_that_exits_at_start() {}
 #[container_test(postgres(args = ["-c", "listen_addresses=127.0.0.1"], startup_timeout = "8s"))]
 async fn port_that_never_answers() {}
 
-#[container_test(postgres(env = ["POSTGRES_USER=app"]))]
-async fn password_that_is_refused() {}
-
 #[container_test(postgres)]
 async fn engine_that_is_not_there() {}
 
