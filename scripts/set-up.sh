@@ -201,6 +201,7 @@ recipe_of() { # suite, whole line
     { packages_of "$1"; cat "$root"/scripts/stand-ins/*-entrypoint; printf '%s' "$2"; } | sha256sum | cut -c1-12
 }
 
+# Prints nothing for an image that is not there: it was built from no recipe.
 recipe_label() { docker image inspect --format '{{index .Config.Labels "container-test.recipe"}}' "$1" 2>/dev/null || true; }
 
 stand_in_is_current() { [ "$(recipe_label "$stand_in_prefix/$1")" = "$2" ]; } # image, recipe
