@@ -105,39 +105,26 @@ impl Crate {
         if name.global {
             return external();
         }
-        let mut module = name.module.clone();
-        let mut rest = name.segments.as_slice();
-        match rest[0].as_str() {
-            "crate" => {
-                module.clear();
-                rest = &rest[1..];
+        let (mut module, rest) = start(name);
+        if rest.len() == name.segments.len() {
+            let first = &rest[0];
+            let Some(scope) = self.modules.get(&module) else {
+                return external();
+            };
+            let mut child = module.clone();
+            child.push(first.clone());
+            let imports_itself = name.alias.as_ref() == Some(first);
+            let known = self.modules.contains_key(&child)
+                || scope.defined.contains(first)
+                || (!imports_itself && scope.imported.contains_key(first))
+                || self.glob_with(scope, first).is_some();
+            if !known {
+                return external();
             }
-            "self" => rest = &rest[1..],
-            "super" => {
-                while rest.first().is_some_and(|first| first == "super") {
-                    module.pop();
-                    rest = &rest[1..];
-                }
-            }
-            first => {
-                let Some(scope) = self.modules.get(&module) else {
-                    return external();
-                };
-                let mut child = module.clone();
-                child.push(first.to_owned());
-                let imports_itself = name.alias.as_deref() == Some(first);
-                let known = self.modules.contains_key(&child)
-                    || scope.defined.contains(first)
-                    || (!imports_itself && scope.imported.contains_key(first))
-                    || self.glob_with(scope, first).is_some();
-                if !known {
-                    return external();
-                }
-                // The imports of a file are always followed for names that the file uses itself.
-                module.extend_from_slice(rest);
-                let within = name.module.len();
-                return self.resolve(&module, within, Follow::All, follow, left);
-            }
+            // The imports of a file are always followed for names that the file uses itself.
+            module.extend_from_slice(rest);
+            let within = name.module.len();
+            return self.resolve(&module, within, Follow::All, follow, left);
         }
         module.extend_from_slice(rest);
         self.resolve(&module, 0, follow, follow, left)
@@ -189,22 +176,7 @@ impl Crate {
     /// Returns the module that a glob names, if the path begins with `crate`, `self`, `super` or a
     /// child of its module.
     fn module_at(&self, glob: &Name) -> Option<Module> {
-        let mut module = glob.module.clone();
-        let mut rest = glob.segments.as_slice();
-        match rest.first()?.as_str() {
-            "crate" => {
-                module.clear();
-                rest = &rest[1..];
-            }
-            "self" => rest = &rest[1..],
-            "super" => {
-                while rest.first().is_some_and(|first| first == "super") {
-                    module.pop();
-                    rest = &rest[1..];
-                }
-            }
-            _ => {}
-        }
+        let (mut module, rest) = start(glob);
         module.extend_from_slice(rest);
         self.modules.contains_key(&module).then_some(module)
     }
@@ -249,4 +221,24 @@ fn add_scopes(modules: &mut BTreeMap<Module, Scope>, module: &Module, path: &str
         scope.defined.insert(ident.to_string());
     }
     modules.insert(module.clone(), scope);
+}
+
+/// Returns the module that a name starts from, and the rest of it, without `crate`, `self` and
+/// `super`.
+fn start(name: &Name) -> (Module, &[String]) {
+    let (mut module, mut rest) = (name.module.clone(), name.segments.as_slice());
+    match rest.first().map(String::as_str) {
+        Some("crate") => {
+            module.clear();
+            rest = &rest[1..];
+        }
+        Some("self") => rest = &rest[1..],
+        _ => {
+            while rest.first().is_some_and(|first| first == "super") {
+                module.pop();
+                rest = &rest[1..];
+            }
+        }
+    }
+    (module, rest)
 }
