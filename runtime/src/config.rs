@@ -24,8 +24,13 @@ pub(crate) struct Config {
 }
 
 /// Variables of others that are read beside those that begin with `CONTAINER_TEST_`.
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 15] = [
     "CARGO_MANIFEST_DIR",
+    "CONTAINER_CONNECTION",
+    "CONTAINER_HOST",
+    "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
+    "DOCKER_DEFAULT_PLATFORM",
     "DOCKER_HOST",
     "HOME",
     "LOGNAME",
@@ -122,19 +127,48 @@ impl Config {
         self.flag("CONTAINER_TEST_KEEP")
     }
 
-    /// The host that the engine's published ports are reached at, if the environment names it:
-    /// `TESTCONTAINERS_HOST_OVERRIDE`, or the host in `DOCKER_HOST`. An IPv6 address comes without
-    /// its brackets.
-    pub(crate) fn engine_host(&self) -> Option<String> {
-        match self.variable("TESTCONTAINERS_HOST_OVERRIDE") {
-            Some(host) => Some(host.trim().trim_matches(['[', ']']).to_owned()),
-            None => host_of(self.docker_host()?),
-        }
+    /// `TESTCONTAINERS_HOST_OVERRIDE`: the host that the engine's published ports are reached at. An
+    /// IPv6 address comes without its brackets.
+    pub(crate) fn host_override(&self) -> Option<String> {
+        let host = self.variable("TESTCONTAINERS_HOST_OVERRIDE")?;
+        Some(host.trim().trim_matches(['[', ']']).to_owned())
     }
 
-    /// `DOCKER_HOST`, for messages.
+    /// `CONTAINER_TEST_ENGINE`: the way to the engine, instead of the first usable one.
+    pub(crate) fn engine(&self) -> Option<&str> {
+        self.variable("CONTAINER_TEST_ENGINE")
+    }
+
+    /// `DOCKER_HOST`: the address of the engine.
     pub(crate) fn docker_host(&self) -> Option<&str> {
         self.variable("DOCKER_HOST")
+    }
+
+    /// `DOCKER_CONTEXT`: the context of the program `docker`, instead of the current one.
+    pub(crate) fn docker_context(&self) -> Option<&str> {
+        self.variable("DOCKER_CONTEXT")
+    }
+
+    /// `DOCKER_CONFIG`: the directory of the settings of `docker`; by default `.docker` in the home
+    /// directory.
+    pub(crate) fn docker_config(&self) -> Option<PathBuf> {
+        self.path("DOCKER_CONFIG")
+            .or_else(|| Some(self.home()?.join(".docker")))
+    }
+
+    /// `DOCKER_DEFAULT_PLATFORM`: the platform of images and containers.
+    pub(crate) fn platform(&self) -> Option<&str> {
+        self.variable("DOCKER_DEFAULT_PLATFORM")
+    }
+
+    /// `CONTAINER_HOST`: the address of the engine of `podman`.
+    pub(crate) fn podman_host(&self) -> Option<&str> {
+        self.variable("CONTAINER_HOST")
+    }
+
+    /// `CONTAINER_CONNECTION`: the connection that `podman` takes to its engine.
+    pub(crate) fn podman_connection(&self) -> Option<&str> {
+        self.variable("CONTAINER_CONNECTION")
     }
 
     /// `CONTAINER_TEST_PROVIDER`: the provider of all services, instead of the first usable one.
@@ -198,13 +232,14 @@ pub(crate) fn service_variable(service: &str, name: &str) -> String {
     format!("CONTAINER_TEST_{service}_{name}")
 }
 
-/// Returns the host of a `tcp://`, `http://` or `https://` URL, without the brackets of an IPv6
-/// address.
-fn host_of(url: &str) -> Option<String> {
-    let rest = ["tcp://", "http://", "https://"]
+/// Returns the host of an engine's address that begins with `tcp://`, `http://`, `https://` or
+/// `ssh://`, without the brackets of an IPv6 address.
+pub(crate) fn host_of(url: &str) -> Option<String> {
+    let rest = ["tcp://", "http://", "https://", "ssh://"]
         .iter()
         .find_map(|scheme| url.strip_prefix(scheme))?;
     let authority = rest.split('/').next()?;
+    let (_, authority) = authority.rsplit_once('@').unwrap_or(("", authority));
     let host = match authority.strip_prefix('[') {
         Some(address) => address.split(']').next()?,
         None => authority.split(':').next()?,
@@ -224,6 +259,11 @@ mod tests {
             host_of("https://engine.example/").as_deref(),
             Some("engine.example")
         );
+        assert_eq!(
+            host_of("ssh://ada@engine.example:22/run/docker.sock").as_deref(),
+            Some("engine.example")
+        );
+        assert_eq!(host_of("ssh://ada@[fe80::1]").as_deref(), Some("fe80::1"));
         assert_eq!(host_of("unix:///var/run/docker.sock"), None);
     }
 
@@ -236,6 +276,6 @@ mod tests {
     #[test]
     fn an_engine_host_that_is_an_ipv6_address_loses_its_brackets() {
         let config = Config::with(&[("TESTCONTAINERS_HOST_OVERRIDE", "[fe80::1]")]);
-        assert_eq!(config.engine_host().as_deref(), Some("fe80::1"));
+        assert_eq!(config.host_override().as_deref(), Some("fe80::1"));
     }
 }

@@ -4,6 +4,9 @@
 
 use super::cache::Cache;
 
+/// The word about an address that the way to leaves this machine.
+const REMOTE: &str = "remote";
+
 /// The address of a server that has answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CachedAddress {
@@ -13,6 +16,8 @@ pub(crate) struct CachedAddress {
     /// Port on loopback that is open for as long as the server runs, if the server is reached
     /// elsewhere.
     pub(crate) published: Option<u16>,
+    /// Whether the way there leaves this machine.
+    pub(crate) remote: bool,
 }
 
 impl CachedAddress {
@@ -39,6 +44,7 @@ impl CachedAddress {
             port: words.next()?.parse().ok()?,
             password: words.next()?.to_owned(),
             published: words.next().and_then(|port| port.parse().ok()),
+            remote: words.next() == Some(REMOTE),
         })
     }
 
@@ -48,9 +54,11 @@ impl CachedAddress {
             port,
             password,
             published,
+            remote,
         } = self;
-        let published = published.map(|port| format!(" {port}")).unwrap_or_default();
-        format!("{host} {port} {password}{published}\n")
+        let published = published.map_or_else(|| "-".to_owned(), |port| port.to_string());
+        let way = if *remote { REMOTE } else { "local" };
+        format!("{host} {port} {password} {published} {way}\n")
     }
 }
 
@@ -64,12 +72,13 @@ mod tests {
 
     #[test]
     fn addresses_are_read_as_they_were_written() {
-        for published in [None, Some(40_000)] {
+        for (published, remote) in [(None, false), (Some(40_000), false), (None, true)] {
             let address = CachedAddress {
                 host: "fd00::2".to_owned(),
                 port: 5432,
                 password: "0123abcd".to_owned(),
                 published,
+                remote,
             };
             assert_eq!(CachedAddress::parse(&address.text()), Some(address));
         }

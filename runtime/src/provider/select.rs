@@ -1,6 +1,6 @@
 //! Which provider a service gets, and why.
 
-use super::docker::Engine;
+use super::docker::{Engine, Library};
 use super::local::{self, Programs};
 use crate::config::{Config, url_variable};
 use crate::service::ServerSpec;
@@ -89,10 +89,10 @@ pub(super) async fn choose(config: &Config, spec: &ServerSpec) -> Result<Choice>
 }
 
 /// Returns the engine, for what runs in containers only.
-pub(super) async fn engine(config: &Config) -> Result<Engine> {
+pub(super) async fn engine(config: &Config) -> Result<Library> {
     const NEEDS: &str = "`container(…)` needs a Docker engine";
     match config.provider() {
-        None | Some("docker") => Engine::connect(config).await.map_err(|error| {
+        None | Some("docker") => Library::connect(config).await.map_err(|error| {
             Error::new("start a container")
                 .because(NEEDS)
                 .note(error.report())

@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::engine::identity;
 use super::found::{ContainerLog, description};
-use super::reach::is_remote;
 use crate::hash;
 use crate::lifecycle::addresses::CachedAddress;
 use crate::provider::request::Request;
@@ -46,10 +46,7 @@ where
             host: cached.host,
             port: cached.port,
             password: cached.password,
-            remote: request
-                .config
-                .engine_host()
-                .is_some_and(|host| is_remote(&host)),
+            remote: cached.remote,
         },
         description: description(request),
         outlives_tests: false,
@@ -82,7 +79,7 @@ pub(super) fn cache(request: &Request, endpoint: &Endpoint, published: Option<&E
         host,
         port,
         password,
-        ..
+        remote,
     } = &endpoint.address
         && !request.spec.exclusive
         && let Some(cache) = request.cache()
@@ -92,6 +89,7 @@ pub(super) fn cache(request: &Request, endpoint: &Endpoint, published: Option<&E
             port: *port,
             password: password.clone(),
             published: published.and_then(port_of),
+            remote: *remote,
         };
         address.write(&cache, &key(request));
     }
@@ -100,9 +98,9 @@ pub(super) fn cache(request: &Request, endpoint: &Endpoint, published: Option<&E
 /// Returns the name that the address is cached under: each engine that the environment may name
 /// has its own servers.
 fn key(request: &Request) -> String {
-    let (config, name) = (&request.config, &request.name);
-    match (config.docker_host(), config.engine_host()) {
-        (None, None) => name.clone(),
-        engine => format!("{name}-{}", hash::digest(format!("{engine:?}"), 4)),
+    let name = &request.name;
+    match identity(&request.config).as_str() {
+        "" => name.clone(),
+        engine => format!("{name}-{}", hash::digest(engine, 4)),
     }
 }

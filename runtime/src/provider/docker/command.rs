@@ -1,7 +1,6 @@
 //! What a container runs: the watchdog, and under it the image's program with its settings files.
 
-use testcontainers::bollard::models::ImageConfig;
-
+use super::engine::Image;
 use crate::lifecycle::watchdog;
 use crate::provider::placeholders::Placeholders;
 use crate::provider::request::Request;
@@ -61,16 +60,16 @@ pub(super) fn watchdog(request: &Request) -> Vec<String> {
 /// Returns the server's program and its arguments: the image's, or the spec's instead.
 pub(super) fn program(
     spec: &ServerSpec,
-    image: &ImageConfig,
+    image: &Image,
     placeholders: &Placeholders,
 ) -> Result<Vec<String>> {
     let setup = &spec.container;
     let (entrypoint, image_command) = match &setup.entrypoint {
-        Some(entrypoint) => (Some(entrypoint), None),
-        None => (image.entrypoint.as_ref(), image.cmd.as_ref()),
+        Some(entrypoint) => (entrypoint, None),
+        None => (&image.entrypoint, Some(&image.cmd)),
     };
     let command = setup.command.as_ref().or(image_command);
-    let parts = entrypoint.into_iter().chain(command).chain([&spec.args]);
+    let parts = [entrypoint].into_iter().chain(command).chain([&spec.args]);
     let program: Vec<String> = parts.flat_map(|part| placeholders.fill_all(part)).collect();
     if program.is_empty() {
         return Err(Error::new(format!("start the image {}", spec.image))
@@ -136,10 +135,10 @@ mod tests {
     fn run_of(change: impl Fn(&mut ServerSpec)) -> Result<Vec<String>> {
         let mut spec = ServerSpec::new("nats", "nats:2-alpine", 4222);
         change(&mut spec);
-        let image = ImageConfig {
-            entrypoint: Some(words("entrypoint.sh")),
-            cmd: Some(words("nats-server --jetstream")),
-            ..ImageConfig::default()
+        let image = Image {
+            entrypoint: words("entrypoint.sh"),
+            cmd: words("nats-server --jetstream"),
+            ..Image::default()
         };
         program(&spec, &image, &placeholders(&spec, "secret"))
     }
@@ -166,7 +165,7 @@ mod tests {
         let check = "cat one.conf two.conf; env | grep -c CONTAINER_TEST_FILE_";
         spec.container.entrypoint = Some(["sh", "-c", check].map(str::to_owned).to_vec());
         let placeholders = placeholders(&spec, "secret");
-        let mut run = program(&spec, &ImageConfig::default(), &placeholders).unwrap();
+        let mut run = program(&spec, &Image::default(), &placeholders).unwrap();
 
         let directory = tempfile::tempdir().unwrap();
         let settings = directory.path().join("settings");

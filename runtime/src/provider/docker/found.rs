@@ -4,11 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use testcontainers::bollard::models::ContainerInspectResponse;
-
-use super::engine::Engine;
+use super::engine::{Container, Engine};
 use super::labels;
-use super::reach::{BRIDGE, Reach};
+use super::reach::Reach;
 use crate::config::Config;
 use crate::provider::request::Request;
 use crate::service::{Address, Endpoint, ServerLog};
@@ -29,14 +27,11 @@ impl Found {
         engine: &Engine,
         request: &Request,
         reach: &Reach,
-        inspected: &ContainerInspectResponse,
+        inspected: &Container,
     ) -> Option<Self> {
-        let id = inspected.id.clone()?;
-        let network = inspected.network_settings.as_ref()?;
-        let key = format!("{}/tcp", request.spec.port);
-        let binding = network.ports.as_ref()?.get(&key)?.as_ref()?.first()?;
-        let labels = inspected.config.as_ref()?.labels.as_ref()?;
-        let password = labels.get(labels::PASSWORD)?;
+        let id = inspected.id.clone();
+        let published = inspected.ports.get(&format!("{}/tcp", request.spec.port))?;
+        let password = inspected.labels.get(labels::PASSWORD)?;
         let log: Arc<dyn ServerLog> = Arc::new(ContainerLog {
             engine: Some(engine.clone()),
             config: Arc::clone(&request.config),
@@ -53,10 +48,9 @@ impl Found {
             outlives_tests: false,
             log: Arc::clone(&log),
         };
-        let published = at(&reach.connect_to, binding.host_port.as_ref()?.parse().ok()?);
-        let bridge = network.networks.as_ref().and_then(|all| all.get(BRIDGE));
-        let own = bridge.and_then(|bridge| bridge.ip_address.as_deref());
-        Some(match own.filter(|own| reach.direct && !own.is_empty()) {
+        let published = at(&reach.connect_to, *published);
+        let own = inspected.address.as_deref();
+        Some(match own.filter(|_| reach.direct) {
             Some(own) => Self {
                 id,
                 endpoint: at(own, request.spec.port),
@@ -71,8 +65,8 @@ impl Found {
     }
 
     /// Returns whether this is the container that the engine has found now.
-    pub(super) fn is(&self, inspected: &ContainerInspectResponse) -> bool {
-        inspected.id.as_ref() == Some(&self.id)
+    pub(super) fn is(&self, inspected: &Container) -> bool {
+        inspected.id == self.id
     }
 }
 

@@ -1,10 +1,6 @@
 //! Images: their names, and what the engine knows of them.
 
-use testcontainers::bollard::models::ImageInspect;
-use testcontainers::runners::AsyncRunner;
-use testcontainers::{ContainerRequest, GenericImage, ImageExt};
-
-use super::engine::{Engine, chain, status};
+use super::engine::{Engine, Image};
 use crate::config::Config;
 use crate::{Error, Result, report};
 
@@ -14,29 +10,22 @@ pub(super) async fn inspect(
     engine: &Engine,
     image: &Reference,
     platform: Option<&str>,
-) -> Result<ImageInspect> {
+) -> Result<Image> {
     let descriptor = image.descriptor();
-    let mut inspected = engine.api().inspect_image(&descriptor).await;
-    if inspected
-        .as_ref()
-        .is_err_and(|error| status(error) == Some(404))
-    {
-        report::progress(&format!("pulling the image {descriptor}"));
-        let mut request = ContainerRequest::from(GenericImage::new(&image.name, &image.tag));
-        if let Some(platform) = platform {
-            request = request.with_platform(platform);
-        }
-        let _pulled = request.pull_image().await.map_err(|error| {
-            Error::new(format!("pull the image {descriptor}"))
-                .because(chain(&error))
-                .with_help(
-                    "check its name and tag, and that the registry can be reached; \
-                 TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX names a mirror of Docker Hub",
-                )
-        })?;
-        inspected = engine.api().inspect_image(&descriptor).await;
+    if let Some(found) = engine.inspect_image(&descriptor).await? {
+        return Ok(found);
     }
-    inspected.map_err(|error| Error::new(format!("inspect the image {descriptor}")).because(error))
+    report::progress(&format!("pulling the image {descriptor}"));
+    engine.pull(&descriptor, platform).await.map_err(|error| {
+        error.with_help(
+            "check its name and tag, and that the registry can be reached; \
+             TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX names a mirror of Docker Hub",
+        )
+    })?;
+    engine.inspect_image(&descriptor).await?.ok_or_else(|| {
+        Error::new(format!("inspect the image {descriptor}"))
+            .because("it was pulled, and the engine does not have it")
+    })
 }
 
 /// An image's name and tag.
@@ -74,7 +63,8 @@ impl Reference {
         }
     }
 
-    fn descriptor(&self) -> String {
+    /// Returns the name and tag in one word.
+    pub(super) fn descriptor(&self) -> String {
         format!("{}:{}", self.name, self.tag)
     }
 }

@@ -1,9 +1,8 @@
-//! Servers in containers, through testcontainers: the only folder that names it.
+//! Servers in containers: the only folder that names testcontainers.
 //!
 //! A container's name is derived from its spec, so that threads, binaries and processes find each
 //! other's servers. The container ends by itself (see `lifecycle/watchdog.sh`) and is removed by
-//! the engine then. The removal on drop of testcontainers is not used, since it needs a process
-//! that lives until then.
+//! the engine then.
 
 mod cached;
 mod command;
@@ -13,7 +12,6 @@ mod engine;
 mod found;
 mod image;
 mod labels;
-mod memory;
 mod prepared;
 mod provide;
 mod reach;
@@ -23,5 +21,5 @@ mod wait;
 pub(super) use self::cached::join_cached;
 pub use self::containers::{ContainerImage, ExecOutput};
 pub(crate) use self::containers::{Containers, ImageRequest, Own, Running};
-pub(super) use self::engine::Engine;
+pub(super) use self::engine::{Engine, Library};
 pub(super) use self::provide::provide;

@@ -5,13 +5,7 @@
 //! first server, and leaves an archive in the user's cache. The archive gets its name last, so one
 //! that exists is complete. Servers from it share their password, which is cached beside it.
 
-use std::collections::HashMap;
-
-use testcontainers::bollard::models::{ContainerCreateBody, HostConfig, ImageInspect};
-use testcontainers::bollard::query_parameters::CreateContainerOptionsBuilder;
-
-use super::engine::Engine;
-use super::memory::in_memory;
+use super::engine::{Engine, Image, NewContainer, RunError};
 use super::reach::Reach;
 use super::{command, labels};
 use crate::lifecycle::Cache;
@@ -61,7 +55,7 @@ pub(super) struct Prepared {
 impl Prepared {
     /// Returns the data of the image and settings; none where the engine does not see the files of
     /// this machine, or the service has none.
-    pub(super) fn new(request: &Request, reach: &Reach, image: &ImageInspect) -> Option<Self> {
+    pub(super) fn new(request: &Request, reach: &Reach, image: &Image) -> Option<Self> {
         let spec = &request.spec;
         let data = spec.container.prepared?;
         let cache = request.cache()?;
@@ -72,7 +66,7 @@ impl Prepared {
         }
         let settings = format!(
             "{} {:?} {:?} {:?} {}",
-            image.id.as_deref()?,
+            image.id,
             spec.env,
             spec.files,
             spec.container.env,
@@ -121,10 +115,9 @@ impl Prepared {
         &self,
         engine: &Engine,
         request: &Request,
-        image: ImageInspect,
+        image: &Image,
     ) -> Option<Preparation> {
         let spec = &request.spec;
-        let config = image.config.unwrap_or_default();
         let placeholders = command::placeholders(spec, &self.password);
         let archive = format!("{CACHE}/{}", self.archive());
         let mut run = ["sh", "-c", LIMITED, "limited", LIMIT]
@@ -148,54 +141,37 @@ impl Prepared {
                 .map(|&argument| argument.to_owned()),
         );
         run.push("--".to_owned());
-        run.extend(command::program(spec, &config, &placeholders).ok()?);
-        let environment = command::environment(spec, &placeholders, false);
-        let body = ContainerCreateBody {
-            image: image.id,
-            entrypoint: Some(vec![run.remove(0)]),
-            cmd: Some(run),
-            env: Some(
-                environment
-                    .iter()
-                    .map(|(name, value)| format!("{name}={value}"))
-                    .collect(),
-            ),
-            labels: Some(HashMap::from([(
-                labels::USER.to_owned(),
-                request.user.clone(),
-            )])),
-            host_config: Some(HostConfig {
-                auto_remove: Some(true),
-                network_mode: Some("none".to_owned()),
-                binds: Some(vec![format!(
-                    "{}:{CACHE}",
-                    self.cache.directory().display()
-                )]),
-                tmpfs: Some(in_memory(&config.volumes.unwrap_or_default())),
-                ..HostConfig::default()
-            }),
-            ..ContainerCreateBody::default()
+        run.extend(command::program(spec, image, &placeholders).ok()?);
+        let cache = self.cache.directory().display();
+        let container = NewContainer {
+            name: format!("container-test-prepare-{}", self.name),
+            image: image.id.clone(),
+            entrypoint: run.remove(0),
+            command: run,
+            environment: command::environment(spec, &placeholders, false),
+            labels: vec![(labels::USER.to_owned(), request.user.clone())],
+            network: Some("none".to_owned()),
+            binds: vec![format!("{cache}:{CACHE}")],
+            tmpfs: image.volumes.clone(),
+            ..NewContainer::default()
         };
         Some(Preparation {
             engine: engine.clone(),
-            name: format!("container-test-prepare-{}", self.name),
-            body: Box::new(body),
+            container,
         })
     }
 }
 
 /// Returns the directory of the data, where the server's environment or the image says it is.
-fn directory(request: &Request, data: &PreparedData, image: &ImageInspect) -> String {
+fn directory(request: &Request, data: &PreparedData, image: &Image) -> String {
     let (variable, default) = data.directory;
     let spec = &request.spec;
     let mut given = spec.container.env.iter().chain(&spec.env).rev();
     if let Some((_, value)) = given.find(|(name, _)| name == variable) {
         return value.clone();
     }
-    let config = image.config.as_ref();
-    let environment = config.and_then(|config| config.env.as_deref());
-    environment
-        .unwrap_or_default()
+    image
+        .env
         .iter()
         .filter_map(|pair| pair.split_once('='))
         .find(|(name, _)| *name == variable)
@@ -207,26 +183,19 @@ fn directory(request: &Request, data: &PreparedData, image: &ImageInspect) -> St
 #[derive(Debug)]
 pub(super) struct Preparation {
     engine: Engine,
-    name: String,
-    body: Box<ContainerCreateBody>,
+    container: NewContainer,
 }
 
 impl Preparation {
     /// Starts the container, unless another process prepares the same. From then on it needs no
-    /// process of ours, and ends by itself.
+    /// process of ours, and ends by itself. One that was created but not started is removed by the
+    /// next start of a server.
     pub(super) async fn start(self) -> Result<()> {
-        let failed = |error| Error::new("prepare data").because(error);
-        let options = CreateContainerOptionsBuilder::new()
-            .name(&self.name)
-            .build();
-        let api = self.engine.api();
-        let created = api.create_container(Some(options), *self.body).await;
-        let id = created.map_err(failed)?.id;
-        let started = api.start_container(&id, None).await;
-        if started.is_err() {
-            self.engine.remove(&id).await;
-        }
-        started.map_err(failed)
+        let started = self.engine.run(&self.container).await;
+        started.map_err(|error| {
+            let (RunError::NameTaken(cause) | RunError::Failed(cause)) = error;
+            Error::new("prepare data").because(cause)
+        })
     }
 }
 

@@ -3,12 +3,11 @@
 use std::future::Future;
 use std::time::Duration;
 
-use testcontainers::bollard::models::ContainerStateStatusEnum;
 use tokio::time::{Instant, sleep};
 
 use super::cached;
 use super::create::{Created, create};
-use super::engine::Engine;
+use super::engine::{Engine, State};
 use super::found::Found;
 use super::reach::Reach;
 use super::wait::wait;
@@ -105,20 +104,19 @@ async fn find(engine: &Engine, request: &Request, reach: &Reach) -> Result<Optio
         let Some(inspected) = engine.inspect(name).await? else {
             return Ok(None);
         };
-        let status = inspected.state.as_ref().and_then(|state| state.status);
-        match status {
-            Some(ContainerStateStatusEnum::RUNNING) => {
+        match inspected.state {
+            State::Running => {
                 if let Some(found) = Found::new(engine, request, reach, &inspected) {
                     return Ok(Some(found));
                 }
             }
             // Its creator is about to start it, or died before it could. Any process may start it:
             // it is no error to start it twice.
-            Some(ContainerStateStatusEnum::CREATED) => {
+            State::Created => {
                 let started = engine.start(name).await;
                 sleep(if started.is_ok() { POLL } else { PAUSE }).await;
             }
-            Some(ContainerStateStatusEnum::PAUSED) => {
+            State::Paused => {
                 return Err(Error::new(format!("use the container {name}"))
                     .because("it is paused")
                     .with_help(format!(
@@ -126,16 +124,12 @@ async fn find(engine: &Engine, request: &Request, reach: &Reach) -> Result<Optio
                     )));
             }
             // The engine removes it, unless it was stopped meanwhile.
-            Some(ContainerStateStatusEnum::EXITED | ContainerStateStatusEnum::DEAD) => {
-                if let Some(id) = &inspected.id {
-                    engine.remove(id).await;
-                }
-            }
-            _ => {}
+            State::Exited => engine.remove(&inspected.id).await,
+            State::Other(_) | State::Unknown => {}
         }
         if Instant::now() > deadline {
             return Err(Error::new(format!("use the container {name}"))
-                .because(format!("it stays in the state {status:?}"))
+                .because(format!("it stays in the state {}", inspected.state))
                 .with_help(format!("remove it with `docker rm -f {name}`")));
         }
         sleep(POLL).await;

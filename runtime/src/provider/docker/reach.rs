@@ -1,15 +1,9 @@
 //! How the ports of containers are reached: no more openly than necessary.
 
-use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
-
-use testcontainers::bollard::Docker;
-use testcontainers::bollard::models::IpamConfig;
+use std::net::{Ipv6Addr, TcpListener};
 
 use super::engine::Engine;
 use crate::config::Config;
-
-/// The network that containers are in by default.
-pub(super) const BRIDGE: &str = "bridge";
 
 /// Where the engine publishes ports, and where this process connects to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,10 +22,11 @@ pub(super) struct Reach {
 impl Reach {
     /// Returns how the ports of an engine's containers are reached.
     pub(super) async fn of(engine: &Engine, config: &Config) -> Self {
-        if let Some(host) = config.engine_host() {
+        let named = config.host_override();
+        if let Some(host) = named.or_else(|| engine.host().map(str::to_owned)) {
             return Self::at_host(host);
         }
-        match bridge_gateway(engine.api()).await {
+        match engine.gateway().await {
             // The address is this machine's own, so the engine runs here.
             Some(gateway) if TcpListener::bind((gateway.as_str(), 0)).is_ok() => Self {
                 direct: true,
@@ -44,7 +39,7 @@ impl Reach {
         }
     }
 
-    /// Returns how the ports of an engine are reached whose host the environment names.
+    /// Returns how the ports of an engine are reached whose host is named.
     fn at_host(host: String) -> Self {
         if !is_remote(&host) {
             let loopback = if host == "::1" { "::1" } else { "127.0.0.1" };
@@ -73,25 +68,9 @@ impl Reach {
     }
 }
 
-/// Returns whether a host that the environment names is another machine.
-pub(super) fn is_remote(host: &str) -> bool {
+/// Returns whether a host is another machine.
+fn is_remote(host: &str) -> bool {
     host != "localhost" && host != "::1" && !host.starts_with("127.")
-}
-
-async fn bridge_gateway(docker: &Docker) -> Option<String> {
-    let bridge = docker.inspect_network(BRIDGE, None).await.ok()?;
-    bridge.ipam?.config?.into_iter().find_map(gateway)
-}
-
-/// Returns a network's gateway. An engine that was started for the first time may not say it: then
-/// it is the first address of the subnet.
-fn gateway(config: IpamConfig) -> Option<String> {
-    let named = config.gateway.filter(|gateway| !gateway.is_empty());
-    named.or_else(|| {
-        let (network, _) = config.subnet.as_deref()?.split_once('/')?;
-        let first = u32::from(network.parse::<Ipv4Addr>().ok()?).checked_add(1)?;
-        Some(Ipv4Addr::from(first).to_string())
-    })
 }
 
 #[cfg(test)]
@@ -114,25 +93,5 @@ mod tests {
             assert_eq!(reach.remote, remote, "{host}");
             assert!(!reach.direct, "{host}");
         }
-    }
-
-    #[test]
-    fn a_gateway_that_the_engine_does_not_say_is_the_first_address_of_the_subnet() {
-        let of = |gateway: Option<&str>, subnet: Option<&str>| {
-            super::gateway(IpamConfig {
-                gateway: gateway.map(str::to_owned),
-                subnet: subnet.map(str::to_owned),
-                ..IpamConfig::default()
-            })
-        };
-        let subnet = Some("172.17.0.0/16");
-        assert_eq!(
-            of(Some("172.17.9.9"), subnet).as_deref(),
-            Some("172.17.9.9")
-        );
-        assert_eq!(of(None, subnet).as_deref(), Some("172.17.0.1"));
-        assert_eq!(of(Some(""), subnet).as_deref(), Some("172.17.0.1"));
-        assert_eq!(of(None, Some("fd00::/64")), None);
-        assert_eq!(of(None, None), None);
     }
 }

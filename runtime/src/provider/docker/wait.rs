@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::engine::Engine;
+use super::engine::{Engine, State};
 use super::found::Found;
 use crate::lifecycle::watchdog;
 use crate::provider::request::Request;
@@ -60,9 +60,8 @@ where
                 return Err(ended(end, &log));
             }
             let inspected = engine.inspect(&request.name).await?;
-            let state = inspected.as_ref().and_then(|found| found.state.as_ref());
-            let running = state.and_then(|state| state.running) == Some(true);
-            let gone = !running || inspected.is_some_and(|inspected| !found.is(&inspected));
+            let gone = !inspected
+                .is_some_and(|inspected| inspected.state == State::Running && found.is(&inspected));
             if gone && since.elapsed() >= request.idle {
                 return Err(unanswered(found, failure, &log)
                     .note("it has ended, since no process could connect to it"));

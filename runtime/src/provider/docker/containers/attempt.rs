@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use testcontainers::bollard::models::ImageInspect;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -15,7 +14,7 @@ use super::running::Running;
 use super::settings::{SERVICE, Settings, Wishes};
 use crate::Error;
 use crate::lifecycle::holder;
-use crate::provider::docker::engine::Engine;
+use crate::provider::docker::engine::{Image, Library};
 use crate::provider::docker::image::Reference;
 use crate::provider::docker::labels;
 use crate::provider::docker::reach::Reach;
@@ -25,14 +24,14 @@ const REST: Duration = Duration::from_millis(500);
 
 /// What is started, and where.
 pub(super) struct Attempt<'a> {
-    pub(super) engine: &'a Engine,
+    pub(super) engine: &'a Library,
     pub(super) reach: &'a Reach,
     pub(super) user: &'a str,
     pub(super) request: &'a ImageRequest,
     pub(super) wishes: &'a Wishes,
     pub(super) settings: &'a Settings,
     pub(super) reference: &'a Reference,
-    pub(super) image: &'a ImageInspect,
+    pub(super) image: &'a Image,
 }
 
 /// Why an attempt has failed, and the end of the container's log.
@@ -107,9 +106,7 @@ impl Attempt<'_> {
 
     fn plan(&self, watchdog: Option<Vec<String>>, running: oneshot::Sender<()>) -> Plan {
         let auto_remove = watchdog.is_some();
-        let image = self.image.config.as_ref();
-        let ports = image.and_then(|image| image.exposed_ports.clone());
-        let ports = ports.into_iter().flatten().chain(self.wishes.ports.clone());
+        let ports = self.image.ports.iter().chain(&self.wishes.ports);
         Plan {
             name: self.settings.name.clone(),
             image: (self.reference.name.clone(), self.reference.tag.clone()),
@@ -117,7 +114,7 @@ impl Attempt<'_> {
             watchdog,
             publish: Publish {
                 on: self.reach.publish_on.clone(),
-                ports: ports.collect(),
+                ports: ports.cloned().collect(),
                 auto_remove,
             },
             startup_timeout: self.settings.startup_timeout,
@@ -146,7 +143,7 @@ impl Attempt<'_> {
         let inspected = self.engine.inspect(&self.settings.name).await;
         let inspected = inspected.ok().flatten();
         let image = self.request.image();
-        let running = inspected.and_then(|it| Running::new(self.engine, self.reach, image, &it));
+        let running = inspected.map(|it| Running::new(self.engine, self.reach, image, it));
         match running {
             Some(running) if lease.is_some() || !watched => Ok((running, lease)),
             _ => Err(Cause::Ended("it ended as soon as it was ready".to_owned())),
@@ -159,12 +156,8 @@ impl Attempt<'_> {
         let Some(inspected) = inspected.ok().flatten() else {
             return;
         };
-        let labels = inspected.config.and_then(|config| config.labels);
-        let creation = labels.as_ref().and_then(|it| it.get(labels::CREATION));
-        if let Some(id) = inspected.id
-            && creation == Some(&self.settings.token)
-        {
-            self.engine.remove(&id).await;
+        if inspected.labels.get(labels::CREATION) == Some(&self.settings.token) {
+            self.engine.remove(&inspected.id).await;
         }
     }
 }

@@ -9,7 +9,7 @@ use testcontainers::bollard::exec::{CreateExecOptions, StartExecResults};
 use tokio::task::AbortHandle;
 
 use crate::lifecycle::watchdog;
-use crate::provider::docker::engine::Engine;
+use crate::provider::docker::engine::Library;
 use crate::{Error, Result};
 
 /// A lease on a container; it is given back when this is dropped.
@@ -23,7 +23,7 @@ impl Lease {
     /// Takes a lease on a container that runs under the watchdog; `None` if the container is about
     /// to end. Must be called on the background thread, where the connection lives.
     pub(super) async fn take(
-        engine: &Engine,
+        engine: &Library,
         container: &str,
         token: &str,
     ) -> Result<Option<Self>> {

@@ -8,7 +8,7 @@ use testcontainers::bollard::query_parameters::LogsOptionsBuilder;
 use tokio::time::timeout;
 
 use crate::lifecycle::watchdog;
-use crate::provider::docker::engine::Engine;
+use crate::provider::docker::engine::Library;
 use crate::provider::docker::wait::LOG_LINES;
 
 /// How long what a program wrote last may come after the news of its end.
@@ -20,7 +20,7 @@ pub(super) struct Log(Mutex<Vec<u8>>);
 
 impl Log {
     /// Follows the log until the container's program has ended; returns how it ended.
-    pub(super) async fn follow(&self, engine: &Engine, container: &str, watched: bool) -> String {
+    pub(super) async fn follow(&self, engine: &Library, container: &str, watched: bool) -> String {
         let options = LogsOptionsBuilder::new()
             .follow(true)
             .stdout(true)

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use testcontainers::bollard::models::{HostConfig, ImageConfig, PortBinding};
+use testcontainers::bollard::models::{HostConfig, PortBinding};
 use tokio::sync::oneshot;
 
 use super::settings::Wishes;
 use crate::lifecycle::watchdog;
+use crate::provider::docker::engine::Image;
 use crate::{Error, Result};
 
 /// Seconds that the first lease may take. It is taken as soon as the container runs.
@@ -32,7 +33,7 @@ pub(super) struct Plan {
 /// Returns the arguments with which `sh` runs the image's program under the watchdog.
 pub(super) fn under_watchdog(
     wishes: &Wishes,
-    image: &ImageConfig,
+    image: &Image,
     token: &str,
     idle: Duration,
 ) -> Result<Vec<String>> {
@@ -60,15 +61,14 @@ pub(super) fn under_watchdog(
 }
 
 /// Returns the container's program and its arguments, as the engine would put them together.
-fn program(wishes: &Wishes, image: &ImageConfig) -> Vec<String> {
-    let of_image = |words: &Option<Vec<String>>| words.clone().unwrap_or_default();
+fn program(wishes: &Wishes, image: &Image) -> Vec<String> {
     let command = wishes.command.clone();
     if let Some(entrypoint) = &wishes.entrypoint {
         return std::iter::once(entrypoint.clone()).chain(command).collect();
     }
-    let mut program = of_image(&image.entrypoint);
+    let mut program = image.entrypoint.clone();
     program.extend(if command.is_empty() {
-        of_image(&image.cmd)
+        image.cmd.clone()
     } else {
         command
     });
@@ -131,11 +131,11 @@ mod tests {
             startup_timeout: None,
             ends: false,
         };
-        let image = ImageConfig {
-            entrypoint: Some(words("entrypoint.sh")),
-            cmd: Some(words("serve --all")),
+        let image = Image {
+            entrypoint: words("entrypoint.sh"),
+            cmd: words("serve --all"),
             stop_signal: Some("SIGQUIT".to_owned()),
-            ..ImageConfig::default()
+            ..Image::default()
         };
         let run = under_watchdog(&wishes, &image, "abc", Duration::from_secs(2)).unwrap();
         run[3..].join(" ")

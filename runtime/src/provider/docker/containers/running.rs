@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use futures_util::StreamExt;
 use testcontainers::bollard::container::LogOutput;
 use testcontainers::bollard::exec::{CreateExecOptions, StartExecResults};
-use testcontainers::bollard::models::ContainerInspectResponse;
 use testcontainers::bollard::query_parameters::LogsOptionsBuilder;
 
-use crate::provider::docker::engine::Engine;
+use crate::provider::docker::engine::{Container, Library};
 use crate::provider::docker::reach::Reach;
 use crate::{Error, Result};
 
@@ -27,7 +26,7 @@ pub struct ExecOutput {
 /// A container that runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Running {
-    engine: Engine,
+    engine: Library,
     pub(crate) id: String,
     /// The image's name and tag, as the request has them.
     pub(crate) image: String,
@@ -40,27 +39,18 @@ pub(crate) struct Running {
 impl Running {
     /// Returns a container as the engine knows it.
     pub(super) fn new(
-        engine: &Engine,
+        engine: &Library,
         reach: &Reach,
         image: String,
-        inspected: &ContainerInspectResponse,
-    ) -> Option<Self> {
-        let network = inspected.network_settings.as_ref();
-        let published = network.and_then(|network| network.ports.as_ref());
-        let ports = published
-            .into_iter()
-            .flatten()
-            .filter_map(|(port, bindings)| {
-                let binding = bindings.iter().flatten().next()?;
-                Some((port.clone(), binding.host_port.as_ref()?.parse().ok()?))
-            });
-        Some(Self {
+        inspected: Container,
+    ) -> Self {
+        Self {
             engine: engine.clone(),
-            id: inspected.id.clone()?,
+            id: inspected.id,
             image,
             host: reach.connect_to.clone(),
-            ports: ports.collect(),
-        })
+            ports: inspected.ports,
+        }
     }
 
     /// Returns the port that a port of the container is published at: TCP, or another protocol if
@@ -189,7 +179,7 @@ mod tests {
     #[test]
     fn a_port_that_is_not_exposed_is_answered_with_those_that_are() {
         let mut running = Running {
-            engine: Engine::unreachable(),
+            engine: Library::unreachable(),
             id: "id".to_owned(),
             image: "nats:2-alpine".to_owned(),
             host: "127.0.0.1".to_owned(),

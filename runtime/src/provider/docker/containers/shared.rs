@@ -14,6 +14,7 @@ use super::running::Running;
 use super::settings::{SERVICE, Settings};
 use super::start::Containers;
 use crate::lifecycle::{Cache, holder, user_name, watchdog};
+use crate::provider::docker::engine::State;
 use crate::provider::request::{Identity, container};
 use crate::{Error, Result, hash};
 
@@ -74,21 +75,23 @@ impl Containers {
         let name = &settings.name;
         let _lock = cache.lock_async(name).await?;
         let since = Instant::now();
-        while let Some(inspected) = self.engine.inspect(name).await? {
-            let running = inspected.state.as_ref().and_then(|state| state.running) == Some(true);
-            let id = inspected.id.clone().unwrap_or_default();
+        while let Some(inspected) = self.library.inspect(name).await? {
+            let running = inspected.state == State::Running;
+            let id = inspected.id.clone();
             let ready = cache.read(&ready_file(name));
             let token = ready
                 .as_deref()
                 .and_then(|ready| ready.strip_prefix(&id))
                 .map(str::trim);
             let Some(token) = token.filter(|_| running) else {
-                self.engine.remove(&id).await;
+                self.library.remove(&id).await;
                 continue;
             };
             // An error means that the container has ended meanwhile.
-            let lease = Lease::take(&self.engine, &id, token).await.ok().flatten();
-            if let Some((running, lease)) = self.found(request, &inspected).zip(lease) {
+            let lease = Lease::take(&self.library, &id, token).await.ok().flatten();
+            if let Some((running, lease)) =
+                lease.map(|lease| (self.found(request, inspected), lease))
+            {
                 return Ok(Arc::new(Shared { running, lease }));
             }
             if since.elapsed() > END {

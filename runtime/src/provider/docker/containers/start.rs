@@ -4,8 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use testcontainers::bollard::models::ContainerInspectResponse;
-
 use super::attempt::Attempt;
 use super::held::{Own, Shared};
 use super::lease::Lease;
@@ -17,7 +15,7 @@ use super::shell;
 use crate::config::Config;
 use crate::lifecycle::{Cache, Owner, user_name};
 use crate::once::Once;
-use crate::provider::docker::engine::Engine;
+use crate::provider::docker::engine::{Container, Engine, Library};
 use crate::provider::docker::image::{self, Reference};
 use crate::provider::docker::reach::Reach;
 use crate::provider::docker::sweep::sweep;
@@ -26,7 +24,9 @@ use crate::{Error, Result, hash};
 
 /// The containers that this process starts on an engine, and those that it shares with others.
 pub(crate) struct Containers {
-    pub(super) engine: Engine,
+    engine: Engine,
+    /// The same engine, with its client.
+    pub(super) library: Library,
     reach: Reach,
     pub(super) config: Arc<Config>,
     cache: Option<Cache>,
@@ -35,12 +35,14 @@ pub(crate) struct Containers {
 
 impl Containers {
     /// Returns the containers of an engine.
-    pub(in crate::provider) async fn new(engine: Engine, config: &Arc<Config>) -> Self {
+    pub(in crate::provider) async fn new(library: Library, config: &Arc<Config>) -> Self {
+        let engine = Engine::Library(library.clone());
         let owner = Owner::of_process(config);
         Self {
             reach: Reach::of(&engine, config).await,
             cache: owner.and_then(|owner| Cache::open(config, &owner)).ok(),
             engine,
+            library,
             config: Arc::clone(config),
             shared: Once::new(),
         }
@@ -84,12 +86,8 @@ impl Containers {
     }
 
     /// Returns a container that another process has started.
-    pub(super) fn found(
-        &self,
-        request: &ImageRequest,
-        inspected: &ContainerInspectResponse,
-    ) -> Option<Running> {
-        Running::new(&self.engine, &self.reach, request.image(), inspected)
+    pub(super) fn found(&self, request: &ImageRequest, inspected: Container) -> Running {
+        Running::new(&self.library, &self.reach, request.image(), inspected)
     }
 
     /// Creates and starts a container, and waits until it is ready.
@@ -106,7 +104,7 @@ impl Containers {
         let platform = wishes.platform.as_deref();
         let image = image::inspect(engine, &reference, platform).await?;
         let attempt = Attempt {
-            engine,
+            engine: &self.library,
             reach: &self.reach,
             user: &user_name(&self.config),
             request,
@@ -116,8 +114,7 @@ impl Containers {
             image: &image,
         };
         if !wishes.ends && !shell::is_missing(cache, &image) {
-            let config = image.config.clone().unwrap_or_default();
-            let run = under_watchdog(wishes, &config, &settings.token, settings.idle)?;
+            let run = under_watchdog(wishes, &image, &settings.token, settings.idle)?;
             match attempt.run(Some(run)).await {
                 Ok(started) => return Ok(started),
                 Err(failed) if failed.cause.is_missing_shell() => {
@@ -142,7 +139,7 @@ impl Containers {
         if network.starts_with("container:") {
             return Ok(());
         }
-        let inspected = self.engine.api().inspect_network(network, None).await;
+        let inspected = self.library.api().inspect_network(network, None).await;
         inspected.map(drop).map_err(|error| {
             let image = request.image();
             Error::new(format!("connect a container of {image} to its network"))

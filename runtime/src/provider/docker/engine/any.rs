@@ -1,0 +1,102 @@
+//! An engine, whatever the way to it.
+
+use super::library::Library;
+use super::model::{Container, Image, Listed, NewContainer, RunError};
+use crate::Result;
+use crate::config::Config;
+
+/// An engine that has answered.
+#[derive(Clone, Debug)]
+pub(crate) enum Engine {
+    /// Through testcontainers.
+    Library(Library),
+}
+
+impl Engine {
+    /// Returns the engine that the environment names, or one at a usual socket, if it answers.
+    pub(crate) async fn connect(config: &Config) -> Result<Self> {
+        Library::connect(config).await.map(Self::Library)
+    }
+
+    /// Returns an engine that never answers.
+    #[cfg(test)]
+    pub(crate) fn unreachable() -> Self {
+        Self::Library(Library::unreachable())
+    }
+
+    /// Returns what the engine knows of a container, if it has one of this name or id.
+    pub(crate) async fn inspect(&self, container: &str) -> Result<Option<Container>> {
+        match self {
+            Self::Library(library) => library.inspect(container).await,
+        }
+    }
+
+    /// Returns what the engine knows of an image, if it has it.
+    pub(crate) async fn inspect_image(&self, image: &str) -> Result<Option<Image>> {
+        match self {
+            Self::Library(library) => library.inspect_image(image).await,
+        }
+    }
+
+    /// Pulls an image, for a platform if one is given.
+    pub(crate) async fn pull(&self, image: &str, platform: Option<&str>) -> Result<()> {
+        match self {
+            Self::Library(library) => library.pull(image, platform).await,
+        }
+    }
+
+    /// Creates and starts a container.
+    ///
+    /// # Errors
+    ///
+    /// After [`RunError::Failed`] the container may be there, started or not.
+    pub(crate) async fn run(&self, container: &NewContainer) -> Result<(), RunError> {
+        match self {
+            Self::Library(library) => library.run(container).await,
+        }
+    }
+
+    /// Starts a container that was created. It is no error to start it twice.
+    pub(crate) async fn start(&self, container: &str) -> Result<()> {
+        match self {
+            Self::Library(library) => library.start(container).await,
+        }
+    }
+
+    /// Removes a container and its anonymous volumes by its id: its name may be that of a successor
+    /// by now. Another process, or the engine itself, may have removed it.
+    pub(crate) async fn remove(&self, id: &str) {
+        match self {
+            Self::Library(library) => library.remove(id).await,
+        }
+    }
+
+    /// Returns the last lines of a container's log; nothing if it cannot be read.
+    pub(crate) async fn log_tail(&self, container: &str, lines: usize) -> String {
+        match self {
+            Self::Library(library) => library.log_tail(container, lines).await,
+        }
+    }
+
+    /// Returns the containers with a label, running or not; of these the ones with a status if one is
+    /// given. Returns none if the engine does not list them.
+    pub(crate) async fn list(&self, label: &str, status: Option<&str>) -> Vec<Listed> {
+        match self {
+            Self::Library(library) => library.list(label, status).await,
+        }
+    }
+
+    /// Returns the gateway of the network that containers are in by default, if the engine says it.
+    pub(crate) async fn gateway(&self) -> Option<String> {
+        match self {
+            Self::Library(library) => library.gateway().await,
+        }
+    }
+
+    /// Returns the host of the engine, if its address names one.
+    pub(crate) fn host(&self) -> Option<&str> {
+        match self {
+            Self::Library(library) => library.host(),
+        }
+    }
+}
