@@ -13,6 +13,8 @@ pub(crate) struct Site {
     pub(crate) source_dir: Option<PathBuf>,
     /// The feature that the crate's tests need, or what is wrong with the entry that names it.
     pub(crate) gate: Result<Option<String>, String>,
+    /// Whether the runtime has containers of any image.
+    pub(crate) containers: bool,
 }
 
 impl Site {
@@ -28,6 +30,7 @@ impl Site {
         let manifest = std::fs::read_to_string(manifest_dir.join("Cargo.toml")).unwrap_or_default();
         Self {
             gate: gate::read(&manifest),
+            containers: cfg!(feature = "testcontainers"),
             manifest_dir,
             source_dir,
         }

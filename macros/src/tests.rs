@@ -14,6 +14,7 @@ fn site() -> Site {
         source_dir: Some(manifest_dir.join("src")),
         manifest_dir,
         gate: Ok(None),
+        containers: true,
     }
 }
 

@@ -110,8 +110,12 @@
 //!
 //! 1. *external*: a server that an environment variable names by its URL, such as
 //!    `CONTAINER_TEST_POSTGRES_URL` or `CONTAINER_TEST_REDIS_URL`;
-//! 2. *docker*: a container of the Docker engine that answers;
+//! 2. *docker*: a container of the engine that answers;
 //! 3. *local*: a program that is installed on the machine.
+//!
+//! An engine is reached through testcontainers (the feature `testcontainers`, which is on by default)
+//! or through the program `docker`, `podman` or `nerdctl`. `CONTAINER_TEST_ENGINE=library`, `docker`,
+//! `podman` or `nerdctl` forces one of these ways.
 //!
 //! `CONTAINER_TEST_PROVIDER=docker`, `local` or `external` forces one, and `CONTAINER_TEST_VERBOSE=1`
 //! prints the choice and its reason. A server is found by all tests, processes and projects of one user
@@ -170,6 +174,7 @@ mod config;
 mod context;
 mod error;
 mod hash;
+#[cfg(feature = "testcontainers")]
 mod image;
 mod inject;
 mod lifecycle;
@@ -193,9 +198,11 @@ pub use builder::{Builder, Services};
 pub use container_test_macros::container_test;
 pub use context::TestContext;
 pub use error::{Error, Result};
+#[cfg(feature = "testcontainers")]
 pub use image::{AnyImage, Container};
 pub use inject::{Declares, FromContext};
 pub use postgres::{Database, Migrations, Postgres};
+#[cfg(feature = "testcontainers")]
 pub use provider::{ContainerImage, ExecOutput};
 pub use redis_service::{Keyspace, Redis};
 pub use seeds::{SeedArguments, SeedFunction, SeedOutput};
@@ -203,5 +210,8 @@ pub use service::{
     Address, BoxError, ContainerSetup, Endpoint, Isolation, LocalProgram, OpenError, Returned,
     ServerSpec, Service, Slot, SlotRequest,
 };
+#[cfg(feature = "testcontainers")]
+pub use testcontainers;
+#[cfg(feature = "testcontainers")]
 pub use testcontainers::GenericImage;
-pub use {redis, sqlx, testcontainers};
+pub use {redis, sqlx};

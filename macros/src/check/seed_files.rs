@@ -99,6 +99,7 @@ mod tests {
             source_dir: Some(manifest_dir.join("src")),
             manifest_dir,
             gate: Ok(None),
+            containers: true,
         }
     }
 
@@ -173,6 +174,7 @@ mod tests {
             manifest_dir: manifest_dir.clone(),
             source_dir: Some(site().manifest_dir),
             gate: Ok(None),
+            containers: true,
         };
         let expected = site().manifest_dir.join("fixtures/tokens.sql");
         assert_eq!(

@@ -81,7 +81,7 @@ pub(crate) struct Mention<'a> {
 pub(crate) fn check(entries: &[Entry], site: &Site, errors: &mut Errors) -> Services {
     let mut mentions = Vec::new();
     for entry in entries {
-        match mention(entry, entries) {
+        match mention(entry, entries, site) {
             Ok(mention) => mentions.extend(mention),
             Err(error) => errors.absorb(error),
         }
@@ -105,7 +105,7 @@ pub(crate) fn check(entries: &[Entry], site: &Site, errors: &mut Errors) -> Serv
 }
 
 /// Returns the service that an entry declares; none if it is an option of the test.
-fn mention<'a>(entry: &'a Entry, entries: &[Entry]) -> Result<Option<Mention<'a>>> {
+fn mention<'a>(entry: &'a Entry, entries: &[Entry], site: &Site) -> Result<Option<Mention<'a>>> {
     if WORDS.iter().any(|word| entry.is(word)) {
         return Ok(None);
     }
@@ -120,6 +120,14 @@ fn mention<'a>(entry: &'a Entry, entries: &[Entry]) -> Result<Option<Mention<'a>
         },
     };
     match Kind::of(path) {
+        Some(Kind::BuiltIn(kind)) if kind.takes_image && !site.containers => {
+            let word = kind.word;
+            let message = format!(
+                "`{word}(…)` needs the feature `testcontainers` of container-test: turn it on in \
+                 `Cargo.toml`"
+            );
+            Err(Error::new_spanned(path, message))
+        }
         Some(kind) => Ok(Some(Mention {
             name,
             path,

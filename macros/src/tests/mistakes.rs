@@ -128,6 +128,20 @@ fn in_containers() {
 }
 
 #[test]
+fn in_containers_that_the_runtime_was_compiled_without() {
+    let site = Site {
+        containers: false,
+        ..site()
+    };
+    let cases = [
+        "container(mailhog())",
+        "postgres, proxy = container(envoy(), shared = true)",
+    ];
+    let cases = cases.map(|arguments| (arguments, "async fn case(proxy: Container) {}"));
+    assert_snapshot!(reports_of(&site, cases));
+}
+
+#[test]
 fn in_migrations_and_seeds() {
     let reports = reports(&[
         "orders = postgres, billing = postgres, migrations = false",

@@ -13,18 +13,22 @@ pub(crate) const ENDED: &str = "the server ended by itself";
 /// What a process runs that holds a lease, as `sh -c LEASE NAME ENDING`: it says `held`, or ends at
 /// once because the server is about to end. It is one line, since the script reads the first line of
 /// a command line only. Its input ends when the process that waits on the other side has died.
+#[cfg(any(test, feature = "testcontainers"))]
 const LEASE: &str = "grep -qse \"$1\" /proc/[0-9]*/cmdline && exit 75; echo held; read -r _";
 
 /// What a lease says once it is held.
+#[cfg(any(test, feature = "testcontainers"))]
 pub(crate) const HELD: &str = "held";
 
 /// Returns the script's first argument for a server that runs while leases on it are held. The
 /// token tells the leases of one server from those of others.
+#[cfg(any(test, feature = "testcontainers"))]
 pub(crate) fn leases(token: &str) -> String {
     format!("lease:{token}")
 }
 
 /// Returns the command of a process that holds a lease, beside the server.
+#[cfg(any(test, feature = "testcontainers"))]
 pub(crate) fn lease(token: &str) -> Vec<String> {
     let name = format!("container-test-lease-{token}");
     let ending = format!("[c]ontainer-test-ending-{token}");

@@ -10,7 +10,12 @@ mod select;
 use std::future::Future;
 use std::sync::Arc;
 
+use tokio::sync::OnceCell;
+
+use self::docker::Engine;
+#[cfg(feature = "testcontainers")]
 pub use self::docker::{ContainerImage, ExecOutput};
+#[cfg(feature = "testcontainers")]
 pub(crate) use self::docker::{Containers, ImageRequest, Own, Running};
 use self::external::SilentServers;
 use self::request::Request;
@@ -24,6 +29,8 @@ use crate::{Error, Result, report};
 pub(crate) struct Providers {
     config: Arc<Config>,
     silent: SilentServers,
+    /// The engine, once it has answered.
+    engine: OnceCell<Engine>,
 }
 
 impl Providers {
@@ -32,6 +39,7 @@ impl Providers {
         Self {
             config,
             silent: SilentServers::default(),
+            engine: OnceCell::new(),
         }
     }
 
@@ -60,7 +68,7 @@ impl Providers {
             self.announce(service, &endpoint, "docker", "its address is cached");
             return Ok((endpoint, opened));
         }
-        let choice = select::choose(&self.config, spec).await?;
+        let choice = select::choose(&self.config, &self.engine, spec).await?;
         let (provider, reason) = (choice.name(), choice.reason());
         let provided = match choice {
             Choice::External { url, .. } => {
@@ -100,6 +108,7 @@ impl Providers {
 /// # Errors
 ///
 /// If no engine answers, or the environment wants another provider.
+#[cfg(feature = "testcontainers")]
 pub(crate) async fn containers(config: &Arc<Config>) -> Result<Containers> {
     let engine = select::engine(config).await?;
     Ok(Containers::new(engine, config).await)
@@ -146,6 +155,7 @@ mod tests {
         assert_eq!(endpoint.description(), "");
     }
 
+    #[cfg(feature = "testcontainers")]
     #[tokio::test]
     async fn containers_need_an_engine_and_the_environment_may_not_want_one() {
         for provider in ["local", "external"] {

@@ -1,6 +1,10 @@
 //! Which provider a service gets, and why.
 
-use super::docker::{Engine, Library};
+use tokio::sync::OnceCell;
+
+#[cfg(feature = "testcontainers")]
+use super::docker::Library;
+use super::docker::{Engine, Way, connect};
 use super::local::{self, Programs};
 use crate::config::{Config, url_variable};
 use crate::service::ServerSpec;
@@ -28,12 +32,19 @@ impl Choice {
     pub(super) fn reason(&self) -> String {
         match self {
             Self::External { variable, .. } => format!("{variable} is set"),
-            Self::Docker { forced: true, .. } | Self::Local { forced: true, .. } => {
-                format!("CONTAINER_TEST_PROVIDER is `{}`", self.name())
+            Self::Docker {
+                engine,
+                forced: true,
+            } => format!(
+                "CONTAINER_TEST_PROVIDER is `docker`, and an engine answers {}",
+                engine.way().description()
+            ),
+            Self::Docker { engine, .. } => {
+                format!("an engine answers {}", engine.way().description())
             }
-            Self::Docker { .. } => "a Docker engine answers".to_owned(),
+            Self::Local { forced: true, .. } => "CONTAINER_TEST_PROVIDER is `local`".to_owned(),
             Self::Local { programs, .. } => format!(
-                "no Docker engine answers, and there are programs in {}",
+                "no engine answers, and there are programs in {}",
                 programs.directory().display()
             ),
         }
@@ -50,22 +61,25 @@ pub(super) fn may_be_docker(config: &Config, service: &str) -> bool {
 
 /// Returns the provider of a server: a given URL comes first, then an engine that answers, then
 /// programs on the machine.
-pub(super) async fn choose(config: &Config, spec: &ServerSpec) -> Result<Choice> {
+pub(super) async fn choose(
+    config: &Config,
+    engine: &OnceCell<Engine>,
+    spec: &ServerSpec,
+) -> Result<Choice> {
     let variable = url_variable(spec.service);
     let url = config.variable(&variable).map(str::to_owned);
     match config.provider() {
-        Some("docker") => Engine::connect(config)
-            .await
-            .map(|engine| Choice::Docker {
-                engine,
+        Some("docker") => match engine.get_or_try_init(|| connect(config)).await {
+            Ok(engine) => Ok(Choice::Docker {
+                engine: engine.clone(),
                 forced: true,
-            })
-            .map_err(|error| {
-                error.with_help(
-                    "start Docker (or Podman's Docker-compatible service), set DOCKER_HOST to an \
-                     engine that runs, or unset CONTAINER_TEST_PROVIDER",
-                )
             }),
+            Err(error) if error.help().is_some() => Err(error),
+            Err(error) => Err(error.with_help(
+                "start Docker (or Podman's Docker-compatible service), set DOCKER_HOST to an \
+                 engine that runs, or unset CONTAINER_TEST_PROVIDER",
+            )),
+        },
         Some("local") => local::find(config, spec).map(|programs| Choice::Local {
             programs,
             forced: true,
@@ -83,12 +97,13 @@ pub(super) async fn choose(config: &Config, spec: &ServerSpec) -> Result<Choice>
             .with_help("write `docker`, `local` or `external`, or unset it")),
         None => match url {
             Some(url) => Ok(Choice::External { url, variable }),
-            None => first_usable(config, spec, &variable).await,
+            None => first_usable(config, engine, spec, &variable).await,
         },
     }
 }
 
 /// Returns the engine, for what runs in containers only.
+#[cfg(feature = "testcontainers")]
 pub(super) async fn engine(config: &Config) -> Result<Library> {
     const NEEDS: &str = "`container(…)` needs a Docker engine";
     match config.provider() {
@@ -107,11 +122,18 @@ pub(super) async fn engine(config: &Config) -> Result<Library> {
     }
 }
 
-async fn first_usable(config: &Config, spec: &ServerSpec, variable: &str) -> Result<Choice> {
-    let no_engine = match Engine::connect(config).await {
+async fn first_usable(
+    config: &Config,
+    engine: &OnceCell<Engine>,
+    spec: &ServerSpec,
+    variable: &str,
+) -> Result<Choice> {
+    // A mistake in the variable must not lead to another provider.
+    Way::forced(config)?;
+    let no_engine = match engine.get_or_try_init(|| connect(config)).await {
         Ok(engine) => {
             return Ok(Choice::Docker {
-                engine,
+                engine: engine.clone(),
                 forced: false,
             });
         }

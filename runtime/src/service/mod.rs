@@ -16,9 +16,9 @@ use std::sync::Arc;
 pub use self::endpoint::{Address, Endpoint};
 pub(crate) use self::endpoint::{NoLog, ServerLog, percent_encoded};
 pub use self::slot::{Returned, Slot, SlotRequest};
-pub(crate) use self::spec::{
-    CONNECTION_TIMEOUT, LocalData, LocalStart, PreparedData, STARTUP_TIMEOUT,
-};
+#[cfg(feature = "testcontainers")]
+pub(crate) use self::spec::STARTUP_TIMEOUT;
+pub(crate) use self::spec::{CONNECTION_TIMEOUT, LocalData, LocalStart, PreparedData};
 pub use self::spec::{ContainerSetup, LocalProgram, ServerSpec};
 use crate::Result;
 pub use crate::error::BoxError;

@@ -36,7 +36,7 @@ const RULES: &[(&str, Rule)] = &[
         cycles::cycles,
     ),
     (
-        "testcontainers and bollard are named in lib.rs and under provider/docker/ only",
+        "testcontainers and bollard are named in lib.rs, engine/library.rs and containers/ only",
         words::container_crates,
     ),
     (

@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use crate::resolve::{Crate, Follow, Target};
 use crate::source::Violation;
 
-/// The folder that talks to container engines.
-const DOCKER: &str = "provider/docker/";
+/// What speaks to container engines through their crates.
+const ENGINE: [&str; 2] = [
+    "provider/docker/engine/library.rs",
+    "provider/docker/containers/",
+];
 
 /// The file that re-exports other crates for users.
 const ROOT: &str = "lib.rs";
@@ -14,15 +17,16 @@ const ROOT: &str = "lib.rs";
 /// The file that reads the environment.
 const CONFIG: &str = "config.rs";
 
-/// Finds crates for container engines outside of the Docker provider.
+/// Finds crates for container engines outside of what speaks to them.
 pub(crate) fn container_crates(sources: &Crate) -> Vec<Violation> {
     external_names(sources, |path, segments| {
         let name = &segments[0];
         let forbidden = name.starts_with("testcontainers") || name == "bollard";
-        (forbidden && path != ROOT && !path.starts_with(DOCKER)).then(|| {
+        let speaks = path == ROOT || ENGINE.iter().any(|part| path.starts_with(part));
+        (forbidden && !speaks).then(|| {
             format!(
-                "`{name}` is named outside of {DOCKER}: move the code there, or hand over \
-                 a plain type"
+                "`{name}` is named outside of {}: move the code there, or hand over a plain type",
+                ENGINE.join(" and ")
             )
         })
     })
@@ -68,12 +72,17 @@ mod tests {
     use crate::{assert_found, found};
 
     #[test]
-    fn the_docker_provider_alone_names_testcontainers_and_bollard() {
+    fn two_parts_of_the_docker_provider_alone_name_testcontainers_and_bollard() {
         let files = [
             (
-                "provider/docker/mod.rs",
+                "provider/docker/engine/library.rs",
                 "use bollard::Docker; pub(crate) use testcontainers::Image;",
             ),
+            (
+                "provider/docker/containers/plan.rs",
+                "use testcontainers::Image;",
+            ),
+            ("provider/docker/create.rs", "use bollard::Docker;"),
             ("provider/mod.rs", "mod docker;"),
             (
                 "provider/local.rs",
@@ -85,7 +94,8 @@ mod tests {
         assert_found(
             &lines,
             &[
-                "error.rs:1: `testcontainers_modules` is named outside of provider/docker/: ",
+                "error.rs:1: `testcontainers_modules` is named outside of provider/docker/engine/",
+                "provider/docker/create.rs:1: `bollard` is named",
                 "provider/local.rs:1: `testcontainers` is named",
                 "provider/local.rs:2: `bollard` is named",
             ],
@@ -96,10 +106,14 @@ mod tests {
     fn what_the_docker_provider_re_exports_of_them_counts() {
         let files = [
             (
-                "provider/docker/mod.rs",
+                "provider/docker/containers/mod.rs",
                 "pub(crate) use testcontainers::Image;",
             ),
-            ("provider/mod.rs", "mod docker;\nuse self::docker::Image;"),
+            ("provider/docker/mod.rs", "mod containers;"),
+            (
+                "provider/mod.rs",
+                "mod docker;\nuse self::docker::containers::Image;",
+            ),
         ];
         let lines = found(container_crates, &files);
         assert_found(&lines, &["provider/mod.rs:2: `testcontainers` is named"]);

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::engine::{Container, Engine};
+use super::engine::{Container, Engine, connect};
 use super::labels;
 use super::reach::Reach;
 use crate::config::Config;
@@ -89,7 +89,7 @@ impl ServerLog for ContainerLog {
             let connected;
             let engine = match &self.engine {
                 Some(engine) => engine,
-                None => match Engine::connect(&self.config).await {
+                None => match connect(&self.config).await {
                     Ok(engine) => {
                         connected = engine;
                         &connected

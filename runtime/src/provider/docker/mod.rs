@@ -6,6 +6,7 @@
 
 mod cached;
 mod command;
+#[cfg(feature = "testcontainers")]
 mod containers;
 mod create;
 mod engine;
@@ -19,7 +20,11 @@ mod sweep;
 mod wait;
 
 pub(super) use self::cached::join_cached;
+#[cfg(feature = "testcontainers")]
 pub use self::containers::{ContainerImage, ExecOutput};
+#[cfg(feature = "testcontainers")]
 pub(crate) use self::containers::{Containers, ImageRequest, Own, Running};
-pub(super) use self::engine::{Engine, Library};
+#[cfg(feature = "testcontainers")]
+pub(super) use self::engine::Library;
+pub(super) use self::engine::{Engine, Way, connect};
 pub(super) use self::provide::provide;

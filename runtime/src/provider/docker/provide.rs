@@ -15,8 +15,6 @@ use crate::provider::request::Request;
 use crate::service::{Endpoint, OpenError};
 use crate::{Error, Result};
 
-/// How often a container that is about to change its state is inspected.
-const POLL: Duration = Duration::from_millis(5);
 /// How long a container that could not be started is left alone.
 const PAUSE: Duration = Duration::from_millis(400);
 /// How often a server that ended before it answered is started again.
@@ -91,7 +89,7 @@ async fn find_or_create(
                     "the engine says that its name is taken, and then that there is none".into(),
                 ));
             }
-            Created::Elsewhere => sleep(POLL).await,
+            Created::Elsewhere => sleep(engine.poll()).await,
         }
     }
 }
@@ -114,7 +112,8 @@ async fn find(engine: &Engine, request: &Request, reach: &Reach) -> Result<Optio
             // it is no error to start it twice.
             State::Created => {
                 let started = engine.start(name).await;
-                sleep(if started.is_ok() { POLL } else { PAUSE }).await;
+                let poll = engine.poll();
+                sleep(if started.is_ok() { poll } else { PAUSE }).await;
             }
             State::Paused => {
                 return Err(Error::new(format!("use the container {name}"))
@@ -132,6 +131,6 @@ async fn find(engine: &Engine, request: &Request, reach: &Reach) -> Result<Optio
                 .because(format!("it stays in the state {}", inspected.state))
                 .with_help(format!("remove it with `docker rm -f {name}`")));
         }
-        sleep(POLL).await;
+        sleep(engine.poll()).await;
     }
 }

@@ -1,16 +1,24 @@
 //! The engine that containers run on: one interface, and the ways to speak to an engine.
 //!
-//! Nothing outside of this folder knows which way is used, except for what starts containers of any
+//! Nothing outside of this folder knows which way is taken, except for what starts containers of any
 //! image: that needs testcontainers.
 
 mod any;
+mod connect;
 mod identity;
+#[cfg(feature = "testcontainers")]
 mod library;
 mod model;
 mod network;
+mod program;
+mod way;
 
 pub(crate) use self::any::Engine;
+pub(crate) use self::connect::connect;
 pub(super) use self::identity::identity;
+#[cfg(feature = "testcontainers")]
 pub(crate) use self::library::Library;
+#[cfg(feature = "testcontainers")]
 pub(super) use self::library::chain;
 pub(super) use self::model::{Container, Image, NewContainer, Publish, RunError, State};
+pub(crate) use self::way::Way;

@@ -1,0 +1,212 @@
+//! One run of the program.
+
+use std::fmt;
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+/// How long a run may take, unless it says otherwise.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Runs a program with both its outputs in one: in the order that it writes them in.
+const BOTH: &str = r#"exec "$@" 2>&1"#;
+
+/// One run of the program.
+pub(super) struct Call<'a> {
+    program: &'a Path,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    input: Option<String>,
+    both_outputs: bool,
+    limit: Duration,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(program: &'a Path, arguments: &[&str]) -> Self {
+        Self {
+            program,
+            arguments: arguments
+                .iter()
+                .map(|&argument| argument.to_owned())
+                .collect(),
+            environment: Vec::new(),
+            input: None,
+            both_outputs: false,
+            limit: LIMIT,
+        }
+    }
+
+    /// Adds arguments after those that there are.
+    pub(super) fn arguments(mut self, arguments: impl IntoIterator<Item = String>) -> Self {
+        self.arguments.extend(arguments);
+        self
+    }
+
+    /// Adds variables to the environment that the program inherits.
+    pub(super) fn environment(mut self, variables: Vec<(String, String)>) -> Self {
+        self.environment = variables;
+        self
+    }
+
+    /// Gives the program a standard input, which is empty otherwise.
+    pub(super) fn input(mut self, text: String) -> Self {
+        self.input = Some(text);
+        self
+    }
+
+    /// Returns what the program writes to its standard error as well.
+    pub(super) fn both_outputs(mut self) -> Self {
+        self.both_outputs = true;
+        self
+    }
+
+    /// Changes how long the run may take.
+    pub(super) fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Runs the program and returns its standard output. It is killed if the future is dropped.
+    pub(super) async fn output(self) -> Result<String, Failure> {
+        let name = self.name();
+        let limit = self.limit;
+        let output = match timeout(limit, self.wait()).await {
+            Ok(Ok(output)) => output,
+            Ok(Err(error)) => return Err(Failure(format!("`{name}`: {error}"))),
+            Err(_) => return Err(Failure(format!("`{name}` did not end within {limit:?}"))),
+        };
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() {
+            return Ok(text(&output.stdout));
+        }
+        let said = without_advice(&text(&output.stderr));
+        Err(Failure(if said.is_empty() {
+            format!("`{name}` ended with {}", output.status)
+        } else {
+            said
+        }))
+    }
+
+    async fn wait(self) -> std::io::Result<Output> {
+        let mut command = if self.both_outputs {
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", BOTH, "sh"]).arg(self.program);
+            shell
+        } else {
+            Command::new(self.program)
+        };
+        let mut child = command
+            .args(&self.arguments)
+            .envs(self.environment)
+            .stdin(match self.input {
+                Some(_) => Stdio::piped(),
+                None => Stdio::null(),
+            })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // What a terminal sends to the tests must not end it half-way.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        if let Some((input, mut pipe)) = self.input.zip(child.stdin.take()) {
+            // A program that does not read it says why.
+            let _ = pipe.write_all(input.as_bytes()).await;
+        }
+        child.wait_with_output().await
+    }
+
+    /// Returns the program and what it is to do, without the rest of its arguments.
+    fn name(&self) -> String {
+        let program = self.program.display();
+        match self.arguments.first() {
+            Some(first) => format!("{program} {first}"),
+            None => program.to_string(),
+        }
+    }
+}
+
+/// Why a run has failed: the program's own words, or why there are none.
+#[derive(Debug)]
+pub(super) struct Failure(pub(super) String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Returns what the program says without its advice to read its help.
+fn without_advice(said: &str) -> String {
+    let lines = said.lines().filter(|line| !line.contains("--help"));
+    let lines: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "what goes wrong fails the test")]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn shell(script: &str) -> Call<'static> {
+        Call::new(Path::new("/bin/sh"), &["-c", script])
+    }
+
+    #[tokio::test]
+    async fn the_program_gets_its_arguments_environment_and_input() {
+        let call = shell("echo $1 $A; cat")
+            .arguments(["sh", "one"].map(str::to_owned))
+            .environment(vec![("A".to_owned(), "two".to_owned())])
+            .input("three".to_owned());
+        assert_eq!(call.output().await.unwrap(), "one two\nthree");
+        let none = shell("cat; echo ended").output().await.unwrap();
+        assert_eq!(none, "ended\n", "an input that nothing writes to is empty");
+    }
+
+    #[tokio::test]
+    async fn input_that_the_program_does_not_read_is_no_error() {
+        let long = "line\n".repeat(100_000);
+        let call = shell("exec <&-; echo ended").input(long);
+        assert_eq!(call.output().await.unwrap(), "ended\n");
+    }
+
+    #[tokio::test]
+    async fn both_outputs_come_in_their_order() {
+        let call = shell("echo 1; echo 2 >&2; echo 3").both_outputs();
+        assert_eq!(call.output().await.unwrap(), "1\n2\n3\n");
+    }
+
+    #[tokio::test]
+    async fn what_a_program_says_about_its_failure_is_the_error() {
+        let script = "echo ignored; printf '%s\\n\\n%s\\n' 'no such thing' \
+                      \"See 'docker run --help'.\" >&2; exit 1";
+        let failure = shell(script).output().await.unwrap_err();
+        assert_eq!(failure.to_string(), "no such thing");
+        let silent = shell("exit 3").output().await.unwrap_err().to_string();
+        assert!(silent.contains("exit status: 3"), "{silent}");
+        let missing = Call::new(Path::new("/nonexistent/docker"), &["ps"]);
+        let missing = missing.output().await.unwrap_err().to_string();
+        assert!(missing.contains("/nonexistent/docker ps"), "{missing}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_does_not_end_is_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ended");
+        let script = format!("sleep 1; echo >{}", file.display());
+        let begun = Instant::now();
+        let call = shell(&script).limit(Duration::from_millis(200));
+        let failure = call.output().await.unwrap_err().to_string();
+        assert!(failure.contains("did not end within 200ms"), "{failure}");
+        assert!(begun.elapsed() < Duration::from_secs(1));
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        assert!(!file.exists());
+    }
+}

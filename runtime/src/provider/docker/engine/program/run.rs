@@ -1,0 +1,427 @@
+//! An engine that a program reaches.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::future::join3;
+
+use super::super::identity::context;
+use super::super::model::{Container, Image, Listed, NewContainer, RunError};
+use super::super::way::Way;
+use super::arguments::Run;
+use super::call::{Call, Failure};
+use super::find::find;
+use super::{json, refusal};
+use crate::config::{Config, host_of};
+use crate::{Error, Result};
+
+/// How long an engine may take to answer at all. One behind SSH takes some seconds.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an image may take to be pulled.
+const PULL: Duration = Duration::from_secs(30 * 60);
+
+/// An engine that has answered to a program.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    way: Way,
+    file: PathBuf,
+    host: Option<String>,
+    gateway: Option<String>,
+}
+
+impl Program {
+    /// Returns the engine that the program reaches, if it answers.
+    pub(in super::super) async fn connect(config: &Config, way: Way) -> Result<Self> {
+        let name = way.name();
+        let unreachable = || Error::new(format!("reach an engine through the program `{name}`"));
+        let file = find(config, name)
+            .ok_or_else(|| unreachable().because(format!("there is no `{name}` in PATH")))?;
+        let mut program = Self {
+            way,
+            file,
+            host: None,
+            gateway: None,
+        };
+        // At the same time: each run of a program costs a cold start some milliseconds.
+        let (host, gateway, answer) = join3(
+            program.find_host(config),
+            program.find_gateway(),
+            program.ping(),
+        )
+        .await;
+        let failed = |failure: Failure| {
+            let error = unreachable().because(failure);
+            match config.docker_host() {
+                Some(host) => error.note(format!("DOCKER_HOST is `{host}`")),
+                None => error,
+            }
+        };
+        answer.map_err(failed)?;
+        program.gateway = gateway.map_err(failed)?;
+        program.host = host;
+        Ok(program)
+    }
+
+    /// Returns an engine that never answers.
+    #[cfg(test)]
+    pub(in super::super) fn unreachable() -> Self {
+        Self {
+            way: Way::Docker,
+            file: PathBuf::from("/nonexistent/docker"),
+            host: None,
+            gateway: None,
+        }
+    }
+
+    /// Returns the way that this is.
+    pub(in super::super) fn way(&self) -> Way {
+        self.way
+    }
+
+    pub(in super::super) fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    pub(in super::super) fn gateway(&self) -> Option<&str> {
+        self.gateway.as_deref()
+    }
+
+    fn call(&self, arguments: &[&str]) -> Call<'_> {
+        Call::new(&self.file, arguments)
+    }
+
+    /// Returns the host of the engine, if the environment, the context or the connection names one.
+    async fn find_host(&self, config: &Config) -> Option<String> {
+        match self.way {
+            Way::Docker => match config.docker_host() {
+                Some(address) => host_of(address),
+                None => {
+                    context(config)?;
+                    let format = "{{.Endpoints.docker.Host}}";
+                    let call = self.call(&["context", "inspect", "--format", format]);
+                    host_of(call.limit(TIMEOUT).output().await.ok()?.trim())
+                }
+            },
+            Way::Podman => match config.podman_host() {
+                Some(address) => host_of(address),
+                None => {
+                    let name = config.podman_connection();
+                    // On Linux it needs no connection, and uses none that is not asked for.
+                    if name.is_none() && cfg!(target_os = "linux") {
+                        return None;
+                    }
+                    let list = ["system", "connection", "list", "--format", "json"];
+                    let listed = self.call(&list).limit(TIMEOUT).output().await.ok()?;
+                    host_of(&json::connection(&listed, name).ok()??)
+                }
+            },
+            Way::Nerdctl | Way::Library => None,
+        }
+    }
+
+    /// Returns the gateway of the network that containers are in by default. An error means that no
+    /// engine answers.
+    async fn find_gateway(&self) -> Result<Option<String>, Failure> {
+        let inspect = ["network", "inspect", self.network()];
+        match self.call(&inspect).limit(TIMEOUT).output().await {
+            Ok(text) => json::gateway(&text).map_err(|error| Failure(error.to_string())),
+            Err(failure) if refusal::is_no_such_network(&failure.0) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Asks the engine of a program that knows networks without asking it.
+    async fn ping(&self) -> Result<(), Failure> {
+        match self.way {
+            Way::Nerdctl => {
+                let call = self.call(&["ps", "--quiet", "--last", "1"]);
+                call.limit(TIMEOUT).output().await.map(drop)
+            }
+            Way::Docker | Way::Podman | Way::Library => Ok(()),
+        }
+    }
+
+    /// Returns the network that containers are in by default.
+    fn network(&self) -> &'static str {
+        match self.way {
+            Way::Podman => "podman",
+            Way::Docker | Way::Nerdctl | Way::Library => "bridge",
+        }
+    }
+
+    pub(in super::super) async fn inspect(&self, name: &str) -> Result<Option<Container>> {
+        let failed = || Error::new(format!("inspect the container {name}"));
+        let inspect = self.call(&["container", "inspect", name]);
+        match inspect.output().await {
+            Ok(text) => {
+                json::container(&text, self.network()).map_err(|error| failed().because(error))
+            }
+            Err(failure) if refusal::is_no_such_container(&failure.0) => Ok(None),
+            Err(failure) => Err(failed().because(failure)),
+        }
+    }
+
+    pub(in super::super) async fn inspect_image(&self, name: &str) -> Result<Option<Image>> {
+        let failed = || Error::new(format!("inspect the image {name}"));
+        match self.call(&["image", "inspect", name]).output().await {
+            Ok(text) => json::image(&text).map_err(|error| failed().because(error)),
+            Err(failure) if refusal::is_no_such_image(&failure.0) => Ok(None),
+            Err(failure) => Err(failed().because(failure)),
+        }
+    }
+
+    pub(in super::super) async fn pull(&self, image: &str, platform: Option<&str>) -> Result<()> {
+        let mut options = vec!["pull", "--quiet"];
+        options.extend(platform.into_iter().flat_map(|it| ["--platform", it]));
+        let image_here = match self.way {
+            Way::Podman => qualified(image),
+            Way::Docker | Way::Nerdctl | Way::Library => image.to_owned(),
+        };
+        let call = self.call(&options).arguments([image_here]).limit(PULL);
+        let pulled = call.output().await;
+        pulled
+            .map(drop)
+            .map_err(|failure| Error::new(format!("pull the image {image}")).because(failure))
+    }
+
+    pub(in super::super) async fn run(&self, container: &NewContainer) -> Result<(), RunError> {
+        let run = Run::of(container);
+        let call = self
+            .call(&["run"])
+            .arguments(run.arguments)
+            .environment(run.environment)
+            .input(run.input);
+        call.output().await.map(drop).map_err(|failure| {
+            if refusal::is_name_taken(&failure.0) {
+                RunError::NameTaken(failure.into())
+            } else {
+                RunError::Failed(failure.into())
+            }
+        })
+    }
+
+    pub(in super::super) async fn start(&self, container: &str) -> Result<()> {
+        let started = self.call(&["start", container]).output().await;
+        started.map(drop).map_err(|failure| {
+            Error::new(format!("start the container {container}")).because(failure)
+        })
+    }
+
+    pub(in super::super) async fn remove(&self, id: &str) {
+        let _ = self
+            .call(&["rm", "--force", "--volumes", id])
+            .output()
+            .await;
+    }
+
+    pub(in super::super) async fn log_tail(&self, container: &str, lines: usize) -> String {
+        let lines = lines.to_string();
+        let call = self.call(&["logs", "--tail", &lines, container]);
+        call.both_outputs().output().await.unwrap_or_default()
+    }
+
+    pub(in super::super) async fn list(&self, label: &str, status: Option<&str>) -> Vec<Listed> {
+        let list = ["ps", "--all", "--quiet", "--no-trunc", "--filter"];
+        let status = status.map(|status| ["--filter".to_owned(), format!("status={status}")]);
+        let call = self
+            .call(&list)
+            .arguments([format!("label={label}")])
+            .arguments(status.into_iter().flatten());
+        let ids = call.output().await.unwrap_or_default();
+        let ids: Vec<String> = ids.split_whitespace().map(str::to_owned).collect();
+        if ids.is_empty() {
+            return Vec::new();
+        }
+        // It fails if one of them has ended meanwhile: the next list has the others.
+        let call = self.call(&["container", "inspect"]).arguments(ids);
+        let described = call.output().await.unwrap_or_default();
+        json::listed(&described).unwrap_or_default()
+    }
+}
+
+/// Returns the whole name of an image of Docker Hub. A short name can have several meanings, and
+/// podman asks the terminal which one applies.
+fn qualified(image: &str) -> String {
+    match image.split_once('/') {
+        Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => image.to_owned(),
+        Some(_) => format!("docker.io/{image}"),
+        None => format!("docker.io/library/{image}"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "what goes wrong fails the test")]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::super::fake::machine;
+    use super::*;
+
+    fn read(directory: &tempfile::TempDir, file: &str) -> String {
+        fs::read_to_string(directory.path().join(file)).unwrap_or_default()
+    }
+
+    /// Describes a network, and the address of a context or connection.
+    const ANSWERS: &str = r#"case "$1 $2" in
+        "network inspect") echo '[{"IPAM": {"Config": [{"Gateway": "172.17.0.1"}]}}]' ;;
+        "context inspect") echo "$ENDPOINT" ;;
+        "system connection") echo '[{"Name": "far", "URI": "ssh://ada@far/run", "Default": true}]' ;;
+        *) echo "unknown: $*" >&2; exit 1 ;;
+    esac"#;
+
+    #[tokio::test]
+    async fn the_host_of_the_engine_is_that_of_its_address_context_or_connection() {
+        for (way, variables, host) in [
+            (Way::Docker, &[][..], None),
+            (
+                Way::Docker,
+                &[("DOCKER_HOST", "ssh://ada@far")],
+                Some("far"),
+            ),
+            (Way::Docker, &[("DOCKER_HOST", "unix:///run/a.sock")], None),
+            (Way::Docker, &[("DOCKER_CONTEXT", "near")], None),
+            (Way::Docker, &[("DOCKER_CONTEXT", "far")], Some("10.0.0.7")),
+            // An address of docker is none of podman's.
+            (Way::Podman, &[("DOCKER_HOST", "ssh://ada@far")], None),
+            (
+                Way::Podman,
+                &[("CONTAINER_HOST", "ssh://ada@far")],
+                Some("far"),
+            ),
+            (Way::Podman, &[("CONTAINER_CONNECTION", "far")], Some("far")),
+        ] {
+            let endpoint = match variables {
+                [(_, "far")] => "ssh://ada@10.0.0.7:22",
+                _ => "unix:///run/docker.sock",
+            };
+            let script = format!("ENDPOINT={endpoint}\n{ANSWERS}");
+            let (_directory, config) = machine(&[way.name()], &script, variables);
+            let program = Program::connect(&config, way).await.unwrap();
+            assert_eq!(program.host(), host, "{way:?} {variables:?}");
+            assert_eq!(program.gateway(), Some("172.17.0.1"));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_does_not_answer_is_an_error_with_the_programs_words() {
+        let script =
+            "echo 'Cannot connect to the Docker daemon at unix:///run/a.sock.' >&2; exit 1";
+        let variables = [("DOCKER_HOST", "unix:///run/a.sock")];
+        let (_directory, config) = machine(&["docker"], script, &variables);
+        let report = Program::connect(&config, Way::Docker).await.unwrap_err();
+        let report = report.report();
+        assert!(report.contains("through the program `docker`"), "{report}");
+        assert!(report.contains("because: Cannot connect"), "{report}");
+        assert!(
+            report.contains("DOCKER_HOST is `unix:///run/a.sock`"),
+            "{report}"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_engine_without_the_usual_network_has_no_gateway() {
+        let script = "echo 'Error response from daemon: network bridge not found' >&2; exit 1";
+        let (_directory, config) = machine(&["docker"], script, &[]);
+        let program = Program::connect(&config, Way::Docker).await.unwrap();
+        assert_eq!(program.gateway(), None);
+    }
+
+    fn program(directory: &Path) -> Program {
+        Program {
+            file: directory.join("docker"),
+            ..Program::unreachable()
+        }
+    }
+
+    #[tokio::test]
+    async fn other_users_cannot_read_the_secrets_of_a_container() {
+        let (directory, _) = machine(&["docker"], "echo 0123", &[]);
+        let pair = |name: &str| (name.to_owned(), "hidden".to_owned());
+        let container = NewContainer {
+            name: "shop".to_owned(),
+            environment: vec![pair("POSTGRES_PASSWORD"), pair("CONTAINER_TEST_FILE_1")],
+            labels: vec![pair("container-test.password")],
+            ..NewContainer::default()
+        };
+        program(directory.path()).run(&container).await.unwrap();
+        let arguments = read(&directory, "arguments");
+        assert!(arguments.starts_with("run --detach"), "{arguments}");
+        assert!(!arguments.contains("hidden"), "{arguments}");
+        let environment = read(&directory, "environment");
+        assert!(environment.contains("POSTGRES_PASSWORD=hidden"));
+        assert!(environment.contains("CONTAINER_TEST_FILE_1=hidden"));
+        assert_eq!(
+            read(&directory, "input"),
+            "container-test.password=hidden\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_name_that_another_container_has_is_told_apart() {
+        let says = |words: &str| format!("echo \"docker: Error: {words}\" >&2; exit 125");
+        let container = NewContainer::default();
+        let taken = "Conflict. The container name /a is already in use by container 01.";
+        let (directory, _) = machine(&["docker"], &says(taken), &[]);
+        let outcome = program(directory.path()).run(&container).await;
+        assert!(
+            matches!(outcome, Err(RunError::NameTaken(_))),
+            "{outcome:?}"
+        );
+        let (directory, _) = machine(&["docker"], &says("port is already allocated"), &[]);
+        let outcome = program(directory.path()).run(&container).await;
+        assert!(matches!(outcome, Err(RunError::Failed(_))), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_no_error() {
+        let script = "echo '[]'; echo \"Error: No such $1: $3\" >&2; exit 1";
+        let (directory, _) = machine(&["docker"], script, &[]);
+        let program = program(directory.path());
+        assert_eq!(program.inspect("shop").await.unwrap(), None);
+        assert_eq!(program.inspect_image("shop:1").await.unwrap(), None);
+        let (directory, _) = machine(&["docker"], "echo 'no answer' >&2; exit 1", &[]);
+        let program = self::program(directory.path());
+        let report = program.inspect("shop").await.unwrap_err().report();
+        assert!(report.contains("because: no answer"), "{report}");
+    }
+
+    #[tokio::test]
+    async fn only_containers_that_are_there_are_described() {
+        let script = r#"case "$1" in
+            ps) echo 01; echo 02 ;;
+            *) echo '[{"Id": "01", "Created": "2026-01-31T12:00:00Z", "Config": {"Labels": {"a": "1"}}}]' ;;
+        esac"#;
+        let (directory, _) = machine(&["docker"], script, &[]);
+        let listed = program(directory.path()).list("a", Some("created")).await;
+        assert_eq!(listed.len(), 1);
+        assert_eq!(
+            (listed[0].id.as_str(), listed[0].created),
+            ("01", 1_769_860_800)
+        );
+        let arguments = read(&directory, "arguments");
+        let lines: Vec<&str> = arguments.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "ps --all --quiet --no-trunc --filter label=a --filter status=created",
+                "container inspect 01 02",
+            ]
+        );
+        let (directory, _) = machine(&["docker"], "", &[]);
+        assert_eq!(program(directory.path()).list("a", None).await, []);
+        assert_eq!(read(&directory, "arguments").lines().count(), 1);
+    }
+
+    #[test]
+    fn images_of_docker_hub_have_a_whole_name_for_podman() {
+        for (image, name) in [
+            ("postgres:17", "docker.io/library/postgres:17"),
+            ("timescale/tsdb:1", "docker.io/timescale/tsdb:1"),
+            ("quay.io/nats:2", "quay.io/nats:2"),
+            ("localhost/nats:2", "localhost/nats:2"),
+        ] {
+            assert_eq!(qualified(image), name);
+        }
+    }
+}
