@@ -79,6 +79,10 @@ impl<'a> Run<'a> {
             .env("CONTAINER_TEST_CACHE_DIR", directory.path().join("cache"));
         if engine.is_some() {
             command.env("CONTAINER_TEST_PROVIDER", "docker");
+            // What the suite is to be run with, a project does not inherit.
+            if let Some(way) = std::env::var_os("CONTAINER_TEST_ENGINE") {
+                command.env("CONTAINER_TEST_ENGINE", way);
+            }
         }
         Self {
             command,

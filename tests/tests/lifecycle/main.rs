@@ -6,6 +6,7 @@
 )]
 
 mod caches;
+mod secrets;
 
 use container_test_tests::ends::{self, DEADLINE};
 use container_test_tests::engine::Engine;
