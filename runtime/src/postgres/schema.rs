@@ -2,10 +2,11 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AssertSqlSafe, Executor, PgConnection, SqlSafeStr};
+use sqlx_core::migrate::{MigrateError, Migrator};
 
 use super::failure::{code, failed};
 use super::migrations::Migrations;
@@ -22,6 +23,15 @@ pub(super) struct Schema {
     extensions: Vec<String>,
     migrations: Source,
     seeds: Vec<Script>,
+    hashes: Mutex<Option<Hashes>>,
+}
+
+/// Hashes that every test needs: to make them reads all scripts.
+#[derive(Debug)]
+struct Hashes {
+    user: String,
+    period: u64,
+    prefixes: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -72,6 +82,7 @@ impl Schema {
             extensions: extensions.to_vec(),
             migrations,
             seeds,
+            hashes: Mutex::default(),
         })
     }
 
@@ -98,6 +109,7 @@ impl Schema {
             extensions: self.extensions.clone(),
             migrations: self.migrations.clone(),
             seeds: Vec::new(),
+            hashes: Mutex::default(),
         })
     }
 
@@ -117,6 +129,23 @@ impl Schema {
     /// not: every process needs it. With another compiler it may be another one, and so may the
     /// template be.
     pub(super) fn prefixes(&self, user: &str) -> Vec<String> {
+        let period = period();
+        let mut hashes = self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*hashes {
+            Some(known) if known.user == user && known.period == period => known.prefixes.clone(),
+            _ => {
+                let prefixes = self.new_prefixes(user, period);
+                *hashes = Some(Hashes {
+                    user: user.to_owned(),
+                    period,
+                    prefixes: prefixes.clone(),
+                });
+                prefixes
+            }
+        }
+    }
+
+    fn new_prefixes(&self, user: &str, period: u64) -> Vec<String> {
         let mut hash = DefaultHasher::new();
         (user, &self.extensions).hash(&mut hash);
         let mut prefixes = vec![short(&hash)];
@@ -128,12 +157,12 @@ impl Schema {
             Source::Nothing => {}
             Source::Directory(_, files) => {
                 for file in files {
-                    add(&|hash| ("file", file, age(&file.1)).hash(hash));
+                    add(&|hash| ("file", file, age(&file.1, period)).hash(hash));
                 }
             }
             Source::Inline(scripts) => {
                 for script in scripts {
-                    add(&|hash| ("script", &script.text, age(&script.text)).hash(hash));
+                    add(&|hash| ("script", &script.text, age(&script.text, period)).hash(hash));
                 }
             }
         }
@@ -221,14 +250,16 @@ impl Schema {
 /// How long a template is used that has written what the clock said.
 const LIFE: Duration = Duration::from_secs(15 * 60);
 
+/// Returns the number of the current period of this length.
+fn period() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs() / LIFE.as_secs()
+}
+
 /// Returns what makes a template of this script a new one from time to time, if the script writes
 /// rows and reads the clock or draws random numbers: they are as old as the template.
-fn age(script: &str) -> Option<u64> {
-    if !(sql::writes_rows(script) && sql::is_volatile(script)) {
-        return None;
-    }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    Some(now.unwrap_or_default().as_secs() / LIFE.as_secs())
+fn age(script: &str, period: u64) -> Option<u64> {
+    (sql::writes_rows(script) && sql::is_volatile(script)).then_some(period)
 }
 
 fn short(hash: &DefaultHasher) -> String {
