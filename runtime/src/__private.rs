@@ -1,6 +1,7 @@
 //! What expansions of the attribute name; not for use by hand, may change in any release.
 
 pub use crate::inject::{inject, inject_from};
+#[cfg(feature = "postgres")]
 pub use crate::postgres::inline;
 pub use crate::run::{Flavor, Test};
 

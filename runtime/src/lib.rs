@@ -123,13 +123,25 @@
 //!
 //! # Clients
 //!
-//! | argument | service |
-//! |---|---|
-//! | [`sqlx::PgPool`], [`sqlx::pool::PoolConnection<Postgres>`](sqlx::pool::PoolConnection), [`sqlx::PgConnection`], [`sqlx::postgres::PgConnectOptions`], [`Database`] | [`Postgres`] |
-//! | [`redis::Client`], [`redis::aio::MultiplexedConnection`], [`redis::aio::ConnectionManager`], [`Keyspace`] | [`Redis`] |
-//! | [`TestContext`] | none |
+//! | argument | service | feature |
+//! |---|---|---|
+//! | [`sqlx::PgPool`], [`sqlx::pool::PoolConnection<Postgres>`](sqlx::pool::PoolConnection), [`sqlx::PgConnection`], [`sqlx::postgres::PgConnectOptions`], [`Database`] | [`Postgres`] | `postgres` (default) |
+//! | the same types of sqlx 0.8 | [`Postgres`] | `sqlx-0_8` |
+//! | `sea_orm::DatabaseConnection` of sea-orm 2, of sea-orm 1.1 | [`Postgres`] | `sea-orm-2`, `sea-orm-1` |
+//! | `tokio_postgres::Client`, `Config` | [`Postgres`] | `tokio-postgres` |
+//! | `deadpool_postgres::Pool`, `bb8::Pool<PostgresConnectionManager<NoTls>>` | [`Postgres`] | `deadpool-postgres`, `bb8-postgres` |
+//! | `diesel::PgConnection`, `diesel::r2d2::Pool<ConnectionManager<PgConnection>>` | [`Postgres`] | `diesel` |
+//! | `diesel_async::AsyncPgConnection`, and its `deadpool::Pool` and `bb8::Pool` | [`Postgres`] | `diesel-async` |
+//! | [`redis::Client`], [`redis::aio::MultiplexedConnection`], [`redis::aio::ConnectionManager`], [`Keyspace`] | [`Redis`] | `redis` (default) |
+//! | the same types of redis 0.32 | [`Redis`] | `redis-0_32` |
+//! | `deadpool_redis::Pool`, `bb8::Pool<RedisConnectionManager>` | [`Redis`] | `deadpool-redis`, `bb8-redis` |
+//! | `fred::clients::Client`, `Pool` | [`Redis`] | `fred` |
+//! | [`TestContext`] | none | |
 //!
-//! The clients are re-exported as [`sqlx`] and [`redis`]. Another client connects with
+//! sqlx 0.9 and redis 1 are re-exported as [`sqlx`] and [`redis`]. Clients without TLS connect to servers
+//! that were started, and to servers given by URL that take unencrypted connections. A database that was
+//! injected as a configuration, or as a pool that cannot be closed (those of bb8 and r2d2), serves no
+//! other test, since something could connect to it later. Any other client connects with
 //! [`Database::url`] or [`Keyspace::url`]. For types of your own, implement [`FromContext`].
 //!
 //! # When a test fails
@@ -168,6 +180,12 @@
 //! **Can `cargo test` and `cargo nextest` be used both?** Yes. With nextest each test is a process, which
 //! finds the servers that the others have started.
 
+// The core serves both wings: without one of them some of it is not used.
+#![cfg_attr(
+    not(all(feature = "postgres", feature = "redis")),
+    allow(dead_code, unused_imports)
+)]
+
 mod background;
 mod builder;
 mod config;
@@ -179,11 +197,13 @@ mod image;
 mod inject;
 mod lifecycle;
 mod once;
+#[cfg(feature = "postgres")]
 mod postgres;
 mod process;
 mod provide;
 mod provider;
 // `redis` itself is the client, which is re-exported below.
+#[cfg(feature = "redis")]
 #[path = "redis/mod.rs"]
 mod redis_service;
 mod report;
@@ -201,17 +221,22 @@ pub use error::{Error, Result};
 #[cfg(feature = "testcontainers")]
 pub use image::{AnyImage, Container};
 pub use inject::{Declares, FromContext};
+#[cfg(feature = "postgres")]
 pub use postgres::{Database, Migrations, Postgres};
 #[cfg(feature = "testcontainers")]
 pub use provider::{ContainerImage, ExecOutput};
+#[cfg(feature = "redis")]
+pub use redis;
+#[cfg(feature = "redis")]
 pub use redis_service::{Keyspace, Redis};
 pub use seeds::{SeedArguments, SeedFunction, SeedOutput};
 pub use service::{
     Address, BoxError, ContainerSetup, Endpoint, Isolation, LocalProgram, OpenError, Returned,
     ServerSpec, Service, Slot, SlotRequest,
 };
+#[cfg(feature = "postgres")]
+pub use sqlx;
 #[cfg(feature = "testcontainers")]
 pub use testcontainers;
 #[cfg(feature = "testcontainers")]
 pub use testcontainers::GenericImage;
-pub use {redis, sqlx};

@@ -17,6 +17,7 @@ mod lease;
 mod log;
 mod migrations;
 mod options;
+mod pools;
 mod properties;
 mod registry;
 mod reuse;

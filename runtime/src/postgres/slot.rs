@@ -17,6 +17,7 @@ use super::failure::failed;
 use super::lease::POOL_SIZE;
 use super::log::lines_of;
 use super::options::Postgres;
+use super::pools::Pools;
 use super::reuse::recycle::{Known, Reset, recycle};
 use super::reuse::session::{self, Mark, Session};
 use super::script::Script;
@@ -62,6 +63,8 @@ pub struct TestDatabase {
     made: Arc<AtomicUsize>,
     /// Whether the test was given what opens connections that we do not know of.
     handed_out: Arc<AtomicBool>,
+    /// Pools of other clients, which are closed at the test's end.
+    pools: Pools,
 }
 
 /// Where a test's database comes from.
@@ -101,6 +104,7 @@ impl TestDatabase {
             greeter: None,
             made: Arc::default(),
             handed_out: Arc::default(),
+            pools: Pools::default(),
         }
     }
 
@@ -137,6 +141,25 @@ impl TestDatabase {
     /// Returns the URL of the database, with its password.
     pub(super) fn url(&self) -> String {
         address::url(&self.server.endpoint, &self.user, &self.database)
+    }
+
+    /// Returns the URL of the database, for the test to keep.
+    #[allow(dead_code, reason = "some clients take none")]
+    pub(super) fn hand_out_url(&self) -> String {
+        self.handed_out.store(true, Ordering::Relaxed);
+        self.url()
+    }
+
+    /// Returns how many connections a pool of the test may open.
+    #[allow(dead_code, reason = "some clients have no pool")]
+    pub(super) fn max_connections(&self) -> u32 {
+        self.max_connections
+    }
+
+    /// Returns the pools of other clients than sqlx.
+    #[allow(dead_code, reason = "some clients have no pool")]
+    pub(super) fn pools(&self) -> &Pools {
+        &self.pools
     }
 
     /// Returns a connection beside the pool.
@@ -300,6 +323,7 @@ impl Slot for TestDatabase {
     }
 
     async fn finish(&self) {
+        let _ = tokio::time::timeout(PATIENCE_WITH_POOL, self.pools.close()).await;
         let Some(pool) = self.pool.get() else {
             return;
         };

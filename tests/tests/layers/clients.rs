@@ -13,7 +13,27 @@ use crate::resolve::{Crate, Follow, Target};
 use crate::source::{Module, Violation};
 
 /// Crates that are clients of databases. One that gets a file in `clients/` is added here.
-const CLIENTS: &[&str] = &["redis", "sqlx", "sqlx_core", "sqlx_postgres"];
+const CLIENTS: &[&str] = &[
+    "bb8",
+    "bb8_postgres",
+    "bb8_redis",
+    "deadpool",
+    "deadpool_postgres",
+    "deadpool_redis",
+    "diesel",
+    "diesel_async",
+    "fred",
+    "redis",
+    "redis_0_32",
+    "sea_orm_1",
+    "sea_orm_2",
+    "sqlx",
+    "sqlx_core",
+    "sqlx_core_0_8",
+    "sqlx_postgres",
+    "sqlx_postgres_0_8",
+    "tokio_postgres",
+];
 
 /// Finds types of clients in public signatures.
 pub(crate) fn public_client_types(sources: &Crate) -> Vec<Violation> {

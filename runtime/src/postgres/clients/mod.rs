@@ -1,3 +1,32 @@
-//! The clients that a test's database can be injected as.
+//! The clients that a test's database can be injected as: a file each, behind its feature.
+//!
+//! A client that gives its address away, or whose pool cannot be closed, asks for the URL with
+//! `hand_out_url`: the test's database is dropped rather than recycled. A connection or a pool that
+//! is closed asks with `url`.
 
+#[cfg(feature = "bb8-postgres")]
+mod bb8_postgres;
+#[cfg(feature = "deadpool-postgres")]
+mod deadpool_postgres;
+#[cfg(feature = "diesel")]
+mod diesel;
+#[cfg(feature = "diesel-async")]
+mod diesel_async;
+#[cfg(feature = "sea-orm-1")]
+mod sea_orm_1;
+#[cfg(feature = "sea-orm-2")]
+mod sea_orm_2;
 mod sqlx;
+#[cfg(feature = "sqlx-0_8")]
+mod sqlx_0_8;
+#[cfg(feature = "tokio-postgres")]
+mod tokio_postgres;
+
+use crate::Error;
+use crate::service::BoxError;
+
+/// Returns what makes an error of a client one of ours.
+#[allow(dead_code, reason = "sqlx has a conversion of its own")]
+fn failed<E: Into<BoxError>>(step: &'static str) -> impl FnOnce(E) -> Error {
+    move |error| Error::new(step).because(error)
+}

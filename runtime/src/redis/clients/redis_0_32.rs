@@ -1,0 +1,35 @@
+//! The client `redis` 0.32.
+
+use redis_0_32::Client;
+use redis_0_32::aio::{ConnectionManager, MultiplexedConnection};
+
+use super::failed;
+use crate::Result;
+use crate::context::TestContext;
+use crate::inject::{Declares, FromContext};
+use crate::redis_service::options::Redis;
+
+impl<D: Declares<Redis>> FromContext<D> for Client {
+    async fn from_context(cx: &TestContext<D>) -> Result<Self> {
+        Client::open(cx.slot::<Redis>()?.url()).map_err(failed("make a Redis client"))
+    }
+}
+
+impl<D: Declares<Redis>> FromContext<D> for MultiplexedConnection {
+    async fn from_context(cx: &TestContext<D>) -> Result<Self> {
+        let client: Client = cx.get().await?;
+        client
+            .get_multiplexed_async_connection()
+            .await
+            .map_err(failed("connect to the test's keyspace"))
+    }
+}
+
+impl<D: Declares<Redis>> FromContext<D> for ConnectionManager {
+    async fn from_context(cx: &TestContext<D>) -> Result<Self> {
+        let client: Client = cx.get().await?;
+        ConnectionManager::new(client)
+            .await
+            .map_err(failed("connect to the test's keyspace"))
+    }
+}
