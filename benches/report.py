@@ -140,6 +140,14 @@ def ratio_table(found):
     return aligned(rows)
 
 
+def client_table(clients):
+    rows = [["client", "ours, ms", "bare connection, ms", "ratio, to reach <= 1.5"]]
+    for name, times in clients.items():
+        ours, floor = times["ours_ms"], times["floor_ms"]
+        rows.append([name, f"{ours:.2f}", f"{floor:.2f}", f"{ours / floor:.2f}"])
+    return aligned(rows)
+
+
 def aligned(rows):
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in rows]
@@ -193,7 +201,7 @@ def write(measured, directory):
     (directory / "chart.svg").write_text(chart(measured, figures))
     about = measured["machine"]
     print()
-    print(table(measured, figures), ratio_table(found), sep="\n\n")
+    print(table(measured, figures), ratio_table(found), client_table(measured["clients"]), sep="\n\n")
     print(f"\n{about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB, Linux {about['kernel']}, {about['rust']};",
           f"PostgreSQL {measured['postgres']}, {measured['image'] or 'programs of this machine'} (provider {measured['provider']}); {measured['date']}")
     print(*said, sep="\n")

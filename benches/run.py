@@ -22,8 +22,8 @@ HERE = Path(__file__).resolve().parent
 MARK = "// Repeated by the benchmark from here on.\n"
 
 # What is run how often: tests in the small and the big run, rounds of each, containers per test.
-FULL = dict(small=100, big=1000, rounds=3, big_rounds=2, cold_rounds=5, containers=100)
-QUICK = dict(small=40, big=200, rounds=2, big_rounds=1, cold_rounds=2, containers=6)
+FULL = dict(small=100, big=1000, rounds=3, big_rounds=2, cold_rounds=5, containers=100, clients=60)
+QUICK = dict(small=40, big=200, rounds=2, big_rounds=1, cold_rounds=2, containers=6, clients=20)
 
 # name in the results: test binary
 CONTENDERS = {
@@ -109,7 +109,11 @@ class Bench:
 
     def build(self):
         """Compiles the project; finds the executables."""
-        command = ["cargo", "test", "--no-run", "--message-format=json-render-diagnostics", "--quiet"]
+        self.compile(["cargo", "test", "--no-run"])
+        self.compile(["cargo", "build", "--features", "clients", "--bin", "clients"])
+
+    def compile(self, command):
+        command = command + ["--message-format=json-render-diagnostics", "--quiet"]
         for offline in (["--offline"], []):
             built = subprocess.run(command + offline, cwd=self.project, env=self.environment,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -251,6 +255,14 @@ class Bench:
         most, size = map(int, self.tell(keeper, "report").split())
         return dict(databases=most, bytes=size)
 
+    def clients(self):
+        """What a test waits before the first answer of each client; median milliseconds."""
+        say("every client: with this crate, and a bare connection")
+        arguments = [str(self.plan["clients"])]
+        output = self.execute("clients", arguments, {"DATABASE_URL": self.urls["tuned"], "REDIS_URL": self.urls["redis"]})[2]
+        lines = [line.split() for line in output.splitlines()]
+        return {name: dict(ours_ms=float(ours), floor_ms=float(floor)) for name, ours, floor in lines}
+
     def cold_starts(self):
         docker = self.provider == "docker"
         first = ["--test-threads", "1", "--exact", "small::t0000"]
@@ -290,11 +302,11 @@ class Bench:
         self.warm()
         self.turns("small", self.plan["small"], SMALL, self.plan["rounds"])
         self.turns("big", self.plan["big"], BIG, self.plan["big_rounds"])
-        alive = self.alive(ours)
+        alive, clients = self.alive(ours), self.clients()
         self.end()
         cold, suite = self.cold_starts(), self.suites()
         return dict(postgres=version, provider=self.provider, image=self.image, plan=self.plan, quick=self.plan is QUICK,
-                    runs=self.runs, alive=alive, cold=cold, suite=suite)
+                    runs=self.runs, alive=alive, clients=clients, cold=cold, suite=suite)
 
 
 def main():

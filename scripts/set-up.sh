@@ -69,6 +69,12 @@ install_packages() { # reason, packages…
     [ -z "$ours" ] || rm -f "$policy"
 }
 
+# Makes sure of the C library that diesel links.
+ensure_libpq() {
+    echo 'int main(void) { return 0; }' | cc -x c - -lpq -o /dev/null 2>/dev/null ||
+        install_packages "linking diesel" libpq-dev
+}
+
 engine_answers() { command -v docker >/dev/null && timeout 10 docker info >/dev/null 2>&1; }
 
 # Finds a Docker engine or, on Debian as root, installs and starts one.
