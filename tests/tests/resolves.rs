@@ -7,12 +7,12 @@ use std::process::Command;
 
 const ALL: &str = r#"version = "0.1", features = [
     "bb8-postgres", "bb8-redis", "deadpool-postgres", "deadpool-redis", "diesel", "diesel-async", "fred",
-    "redis-0_32", "sea-orm-1", "sea-orm-2", "sqlx-0_8", "tls", "tokio-postgres",
+    "redis-0_32", "sea-orm-1", "sea-orm-2", "sqlx-0_8", "testcontainers-tls", "tls", "tokio-postgres",
 ]"#;
 const DEFAULT: &str = r#"version = "0.1""#;
 /// Without testcontainers, of which a graph takes one version.
 const PROGRAM: &str =
-    r#"version = "0.1", default-features = false, features = ["postgres", "redis"]"#;
+    r#"version = "0.1", default-features = false, features = ["postgres", "redis", "tls"]"#;
 
 /// Returns the lock file of a project with these dependencies, or what Cargo says.
 fn lock_file(ours: &str, theirs: &str) -> Result<String, String> {
