@@ -3,9 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use futures_util::future::join;
-
-use super::engine::Engine;
+use super::engine::{Engine, Listed, State};
 use super::labels;
 use crate::lifecycle::holder;
 
@@ -14,29 +12,51 @@ const NEVER_STARTED: Duration = Duration::from_secs(60);
 
 /// Removes this crate's containers that no process needs and that do not end by themselves.
 pub(super) async fn sweep(engine: &Engine) {
-    join(sweep_created(engine), sweep_abandoned(engine)).await;
-}
-
-/// Removes containers that were created but never started. The engine itself removes only what has
-/// run.
-async fn sweep_created(engine: &Engine) {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    for container in engine.list(labels::USER, Some("created")).await {
-        if now.saturating_sub(Duration::from_secs(container.created)) > NEVER_STARTED {
+    for container in engine.list(labels::USER).await {
+        if was_never_started(&container, now) || is_abandoned(&container) {
             engine.remove(&container.id).await;
         }
     }
 }
 
-/// Removes containers whose process is proven to be dead: it ran on this machine, since its last
-/// boot.
-async fn sweep_abandoned(engine: &Engine) {
-    for container in engine.list(labels::HOLDER, None).await {
-        let holder = container.labels.get(labels::HOLDER);
-        if holder.and_then(|holder| holder::is_alive(holder)) == Some(false) {
-            engine.remove(&container.id).await;
+/// Returns whether a container was created and not started. The engine itself removes only what has
+/// run.
+fn was_never_started(container: &Listed, now: Duration) -> bool {
+    let age = now.saturating_sub(Duration::from_secs(container.created));
+    container.state == State::Created && age > NEVER_STARTED
+}
+
+/// Returns whether the process of a container is proven to be dead: it ran on this machine, since its
+/// last boot.
+fn is_abandoned(container: &Listed) -> bool {
+    let holder = container.labels.get(labels::HOLDER);
+    holder.and_then(|holder| holder::is_alive(holder)) == Some(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_created_a_while_ago_and_not_started_was_never_started() {
+        let now = Duration::from_secs(1_000_000);
+        for (state, age, expected) in [
+            (State::Created, 61, true),
+            (State::Created, 59, false),
+            (State::Running, 61, false),
+            (State::Exited, 61, false),
+        ] {
+            let container = Listed {
+                id: "id".to_owned(),
+                created: 1_000_000 - age,
+                labels: [].into(),
+                state,
+            };
+            let found = was_never_started(&container, now);
+            assert_eq!(found, expected, "{container:?}");
         }
     }
 }

@@ -14,8 +14,6 @@ use crate::{Error, Result};
 
 /// How often a server that does not answer yet is tried again.
 const POLL: Duration = Duration::from_millis(5);
-/// How often its container is inspected meanwhile.
-const LOOK: Duration = Duration::from_millis(400);
 /// How long a container is tried at its own address alone, before its published port is tried as
 /// well: two engines on one machine may give out the same addresses.
 const OWN_ADDRESS: Duration = Duration::from_secs(3);
@@ -39,7 +37,7 @@ where
 {
     let since = Instant::now();
     let deadline = since + request.spec.startup_timeout;
-    let mut look_at = since + LOOK;
+    let mut look_at = since + engine.look();
     let mut log = String::new();
     loop {
         let failure = match connect(found, since, open).await {
@@ -53,7 +51,7 @@ where
             Err(failure) => failure.into_cause(),
         };
         if Instant::now() > look_at {
-            look_at = Instant::now() + LOOK;
+            look_at = Instant::now() + engine.look();
             let tail = engine.log_tail(&found.id, LOG_LINES).await;
             log = if tail.is_empty() { log } else { tail };
             if let Some(end) = log.lines().find(|line| line.contains(watchdog::ENDED)) {

@@ -45,6 +45,16 @@ impl Engine {
         })
     }
 
+    /// Returns how long to wait before the log and the state of a container are looked at again while
+    /// its server starts.
+    pub(crate) fn look(&self) -> Duration {
+        Duration::from_millis(match self {
+            #[cfg(feature = "testcontainers")]
+            Self::Library(_) => 400,
+            Self::Program(_) => 1_200,
+        })
+    }
+
     /// Returns what the engine knows of a container, if it has one of this name or id.
     pub(crate) async fn inspect(&self, container: &str) -> Result<Option<Container>> {
         match self {
@@ -113,13 +123,13 @@ impl Engine {
         }
     }
 
-    /// Returns the containers with a label, running or not; of these the ones with a status if one is
-    /// given. Returns none if the engine does not list them.
-    pub(crate) async fn list(&self, label: &str, status: Option<&str>) -> Vec<Listed> {
+    /// Returns the containers with a label, whatever their state; none if the engine does not list
+    /// them.
+    pub(crate) async fn list(&self, label: &str) -> Vec<Listed> {
         match self {
             #[cfg(feature = "testcontainers")]
-            Self::Library(library) => library.list(label, status).await,
-            Self::Program(program) => program.list(label, status).await,
+            Self::Library(library) => library.list(label).await,
+            Self::Program(program) => program.list(label).await,
         }
     }
 

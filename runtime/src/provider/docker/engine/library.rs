@@ -167,11 +167,8 @@ impl Library {
         text
     }
 
-    pub(super) async fn list(&self, label: &str, status: Option<&str>) -> Vec<Listed> {
-        let mut filters = HashMap::from([("label".to_owned(), vec![label.to_owned()])]);
-        if let Some(status) = status {
-            filters.insert("status".to_owned(), vec![status.to_owned()]);
-        }
+    pub(super) async fn list(&self, label: &str) -> Vec<Listed> {
+        let filters = HashMap::from([("label".to_owned(), vec![label.to_owned()])]);
         let options = ListContainersOptionsBuilder::new()
             .all(true)
             .filters(&filters)
@@ -182,6 +179,7 @@ impl Library {
             .filter_map(|container| {
                 Some(Listed {
                     id: container.id?,
+                    state: State::of(&container.state?.to_string()),
                     labels: container.labels.unwrap_or_default().into_iter().collect(),
                     created: u64::try_from(container.created?).ok()?,
                 })

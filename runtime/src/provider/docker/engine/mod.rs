@@ -20,5 +20,5 @@ pub(super) use self::identity::identity;
 pub(crate) use self::library::Library;
 #[cfg(feature = "testcontainers")]
 pub(super) use self::library::chain;
-pub(super) use self::model::{Container, Image, NewContainer, Publish, RunError, State};
+pub(super) use self::model::{Container, Image, Listed, NewContainer, Publish, RunError, State};
 pub(crate) use self::way::Way;

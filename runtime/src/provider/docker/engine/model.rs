@@ -77,6 +77,7 @@ pub(crate) struct Image {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
     pub(crate) id: String,
+    pub(crate) state: State,
     pub(crate) labels: BTreeMap<String, String>,
     /// When it was created, in seconds since 1970.
     pub(crate) created: u64,

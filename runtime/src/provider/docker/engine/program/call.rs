@@ -73,13 +73,7 @@ impl<'a> Call<'a> {
     /// Runs the program and returns its standard output. It is killed if the future is dropped.
     pub(super) async fn output(self) -> Result<String, Failure> {
         let name = self.name();
-        let limit = self.limit;
-        let output = match timeout(limit, self.wait()).await {
-            Ok(Ok(output)) => output,
-            Ok(Err(error)) => return Err(Failure(format!("`{name}`: {error}"))),
-            Err(_) => return Err(Failure(format!("`{name}` did not end within {limit:?}"))),
-        };
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let output = self.within_limit().await?;
         if output.status.success() {
             return Ok(text(&output.stdout));
         }
@@ -89,6 +83,22 @@ impl<'a> Call<'a> {
         } else {
             said
         }))
+    }
+
+    /// Runs the program and returns its standard output, also if it has failed: it may have done a
+    /// part of its work.
+    pub(super) async fn partial_output(self) -> String {
+        let output = self.within_limit().await;
+        output.map_or_else(|_| String::new(), |output| text(&output.stdout))
+    }
+
+    async fn within_limit(self) -> Result<Output, Failure> {
+        let (name, limit) = (self.name(), self.limit);
+        match timeout(limit, self.wait()).await {
+            Ok(Ok(output)) => Ok(output),
+            Ok(Err(error)) => Err(Failure(format!("`{name}`: {error}"))),
+            Err(_) => Err(Failure(format!("`{name}` did not end within {limit:?}"))),
+        }
     }
 
     async fn wait(self) -> std::io::Result<Output> {
@@ -140,6 +150,10 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
 
 /// Returns what the program says without its advice to read its help.
 fn without_advice(said: &str) -> String {

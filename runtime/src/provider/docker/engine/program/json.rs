@@ -82,6 +82,7 @@ pub(super) fn listed(text: &str) -> Json<Vec<Listed>> {
     let listed = containers.into_iter().filter_map(|container| {
         Some(Listed {
             created: seconds(&container.created)?,
+            state: State::of(&container.state.status),
             id: container.id,
             labels: labels(container.config),
         })

@@ -220,21 +220,17 @@ impl Program {
         call.both_outputs().output().await.unwrap_or_default()
     }
 
-    pub(in super::super) async fn list(&self, label: &str, status: Option<&str>) -> Vec<Listed> {
+    pub(in super::super) async fn list(&self, label: &str) -> Vec<Listed> {
         let list = ["ps", "--all", "--quiet", "--no-trunc", "--filter"];
-        let status = status.map(|status| ["--filter".to_owned(), format!("status={status}")]);
-        let call = self
-            .call(&list)
-            .arguments([format!("label={label}")])
-            .arguments(status.into_iter().flatten());
+        let call = self.call(&list).arguments([format!("label={label}")]);
         let ids = call.output().await.unwrap_or_default();
         let ids: Vec<String> = ids.split_whitespace().map(str::to_owned).collect();
         if ids.is_empty() {
             return Vec::new();
         }
-        // It fails if one of them has ended meanwhile: the next list has the others.
+        // It fails if one of them has ended meanwhile, and describes the others.
         let call = self.call(&["container", "inspect"]).arguments(ids);
-        let described = call.output().await.unwrap_or_default();
+        let described = call.partial_output().await;
         json::listed(&described).unwrap_or_default()
     }
 }
@@ -390,10 +386,12 @@ mod tests {
     async fn only_containers_that_are_there_are_described() {
         let script = r#"case "$1" in
             ps) echo 01; echo 02 ;;
-            *) echo '[{"Id": "01", "Created": "2026-01-31T12:00:00Z", "Config": {"Labels": {"a": "1"}}}]' ;;
+            *) echo '[{"Id": "01", "Created": "2026-01-31T12:00:00Z", "Config": {"Labels": {"a": "1"}}}]'
+                echo 'Error: No such container: 02' >&2
+                exit 1 ;;
         esac"#;
         let (directory, _) = machine(&["docker"], script, &[]);
-        let listed = program(directory.path()).list("a", Some("created")).await;
+        let listed = program(directory.path()).list("a").await;
         assert_eq!(listed.len(), 1);
         assert_eq!(
             (listed[0].id.as_str(), listed[0].created),
@@ -404,12 +402,12 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "ps --all --quiet --no-trunc --filter label=a --filter status=created",
+                "ps --all --quiet --no-trunc --filter label=a",
                 "container inspect 01 02",
             ]
         );
         let (directory, _) = machine(&["docker"], "", &[]);
-        assert_eq!(program(directory.path()).list("a", None).await, []);
+        assert_eq!(program(directory.path()).list("a").await, []);
         assert_eq!(read(&directory, "arguments").lines().count(), 1);
     }
 
