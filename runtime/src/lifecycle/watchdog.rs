@@ -44,8 +44,11 @@ pub(crate) fn lease(token: &str) -> Vec<String> {
 #[cfg(all(test, target_os = "linux"))]
 #[allow(clippy::unwrap_used, reason = "what goes wrong fails the test")]
 mod tests {
+    use std::fs::Permissions;
     use std::io::{BufRead, BufReader};
     use std::net::TcpListener;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
     use std::process::{Child, Command, Stdio};
     use std::thread::sleep;
     use std::time::Duration;
@@ -81,13 +84,19 @@ mod tests {
         const SERVER: &str = "
             $SIG{INT} = 'IGNORE'; $SIG{QUIT} = sub { print 'it has quit'; exit };
             sleep 1 while 1";
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path().join("server");
+        std::fs::create_dir(&directory).unwrap();
         let watched = Command::new("sh")
             .args(["-c", SCRIPT, "container-test-watchdog", "1"])
-            .args(["1", "1", "INT", "", "perl", "-e", SERVER])
+            .args(["1", "1", "INT"])
+            .arg(&directory)
+            .args(["perl", "-e", SERVER])
             .stdin(Stdio::null())
             .output()
             .unwrap();
         assert!(watched.status.success());
+        assert!(!directory.exists());
         assert_eq!(String::from_utf8(watched.stdout).unwrap(), "it has quit");
     }
 
@@ -102,6 +111,98 @@ mod tests {
         let log = String::from_utf8(watched.stderr).unwrap();
         assert_eq!(log, format!("{LOG_PREFIX}{ENDED} with status 3\n"));
         assert_eq!(watched.status.code(), Some(3));
+    }
+
+    /// Starts the watchdog with a `grep` that finds a server without a connection, and one with a
+    /// connection once this condition of the shell holds: `$SERVER` is the file in which the server
+    /// has written its process number.
+    fn watch_until(condition: &str, programs: &Path, remove: &Path, server: &str) -> Child {
+        let grep = programs.join("grep");
+        let table = format!(
+            "#!/bin/sh\necho '0: 0100007F:0001 00000000:0000 0A '\n\
+             {condition} && echo '1: 0100007F:0001 0100007F:ABCD 01 '\nexit 0\n"
+        );
+        std::fs::write(&grep, table).unwrap();
+        std::fs::set_permissions(&grep, Permissions::from_mode(0o755)).unwrap();
+        Command::new("/bin/sh")
+            .args(["-c", SCRIPT, "container-test-watchdog"])
+            .args(["1", "1", "60", "TERM"])
+            .arg(remove)
+            .args(["sh", "-c", server])
+            .env("PATH", format!("{}:{USUAL}", programs.display()))
+            .env("SERVER", programs.join("server"))
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    /// What such a server runs: below an `init`, as with `tini`.
+    const BELOW_INIT: &str = "sh -c 'echo $$ >\"$SERVER\"; exec sleep 60' & wait";
+
+    fn state_of(programs: &Path) -> Option<char> {
+        let number = std::fs::read_to_string(programs.join("server")).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", number.trim())).ok()?;
+        let state = status
+            .lines()
+            .find_map(|line| line.strip_prefix("State:"))?;
+        state.trim().chars().next()
+    }
+
+    fn stop(mut watchdog: Child) {
+        let stop = ["-TERM", &watchdog.id().to_string()];
+        Command::new("kill").args(stop).status().unwrap();
+        watchdog.wait().unwrap();
+    }
+
+    #[test]
+    fn a_local_server_that_is_joined_before_the_last_look_runs_on() {
+        let programs = tempfile::tempdir().unwrap();
+        let directory = programs.path().join("data");
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(directory.join("endpoint"), "").unwrap();
+        let condition = format!("[ ! -e '{}/endpoint' ]", directory.display());
+        let mut watchdog = watch_until(&condition, programs.path(), &directory, "exec sleep 60");
+        sleep(Duration::from_secs(4));
+        assert!(watchdog.try_wait().unwrap().is_none(), "it was joined");
+        // The file is away for a moment every second.
+        let back = (0..50).any(|_| {
+            sleep(Duration::from_millis(10));
+            directory.join("endpoint").exists()
+        });
+        assert!(back, "no other process finds the server");
+        stop(watchdog);
+    }
+
+    #[test]
+    fn a_server_in_a_container_that_is_joined_before_the_last_look_runs_on() {
+        let programs = tempfile::tempdir().unwrap();
+        let condition = "/bin/grep -q '^State:.T' \"/proc/$(cat \"$SERVER\")/status\"";
+        let mut watchdog = watch_until(condition, programs.path(), Path::new(""), BELOW_INIT);
+        sleep(Duration::from_secs(4));
+        assert!(watchdog.try_wait().unwrap().is_none(), "it was joined");
+        let resumed = (0..50).any(|_| {
+            sleep(Duration::from_millis(10));
+            state_of(programs.path()) == Some('S')
+        });
+        assert!(resumed, "the server stays paused");
+        // Here no container ends what is below.
+        let number = std::fs::read_to_string(programs.path().join("server")).unwrap();
+        stop(watchdog);
+        let _ = Command::new("kill").arg(number.trim()).status();
+    }
+
+    #[test]
+    fn a_server_in_a_container_that_is_not_used_ends_with_all_that_it_has_started() {
+        let programs = tempfile::tempdir().unwrap();
+        let mut watchdog = watch_until("false", programs.path(), Path::new(""), BELOW_INIT);
+        assert!(watchdog.wait().unwrap().success());
+        // It takes a moment to disappear.
+        let gone = (0..200).any(|_| {
+            sleep(Duration::from_millis(10));
+            state_of(programs.path()).is_none_or(|state| state == 'Z')
+        });
+        assert!(gone, "the server still runs");
     }
 
     /// Starts the watchdog for leases, which a second without any ends. Programs are looked for along
@@ -172,9 +273,7 @@ mod tests {
             watchdog.try_wait().unwrap().is_none(),
             "the lease was not seen"
         );
-        let stop = ["-TERM", &watchdog.id().to_string()];
-        Command::new("kill").args(stop).status().unwrap();
-        watchdog.wait().unwrap();
+        stop(watchdog);
     }
 
     #[test]

@@ -7,7 +7,8 @@
 # IDLE    seconds without use after which the server is stopped
 # GRACE   seconds that the server may take until it listens, or until the first lease
 # STOP    signal that stops the server fast
-# REMOVE  directory to remove at the end; empty for none
+# REMOVE  directory of the server, to remove at the end; empty in a container. Its file `endpoint` is
+#         what other processes find the server by, and is away while the end is decided
 port=$1 idle=$2 grace=$3 stop=$4 remove=$5
 shift 5
 token='' hex='' announcement=''
@@ -63,18 +64,42 @@ runs() {
     return 1
 }
 
-# Succeeds if the server may end. A process may take a lease after `look`; so this announces the end
-# where a lease looks for it, and looks again: one of the two sees the other.
+# Succeeds if the server may end. A process may come after `look`; so this announces the end where
+# processes look for it, or lets none in, and looks again.
 may_end() {
-    [ -n "$token" ] || return 0
-    sh -c 'while :; do sleep 5; done' "container-test-ending-$token" >/dev/null 2>&1 &
-    announcement=$!
-    until runs "[c]ontainer-test-ending-$token"; do sleep 0.1; done
+    if [ -n "$token" ]; then
+        # A lease that sees this is refused.
+        sh -c 'while :; do sleep 5; done' "container-test-ending-$token" >/dev/null 2>&1 &
+        announcement=$!
+        until runs "[c]ontainer-test-ending-$token"; do sleep 0.1; done
+    elif [ -n "$remove" ]; then
+        # A process that has connected looks for the file afterwards.
+        mv "$remove/endpoint" "$remove/.endpoint" 2>/dev/null
+    else
+        # A paused server answers no process that comes now.
+        signal_all STOP "$child"
+    fi
     look
     [ -n "$connected" ] || return 0
-    kill "$announcement"
-    announcement=''
+    if [ -n "$token" ]; then
+        kill "$announcement"
+        announcement=''
+    elif [ -n "$remove" ]; then
+        mv "$remove/.endpoint" "$remove/endpoint" 2>/dev/null
+    else
+        signal_all CONT "$child"
+    fi
     return 1
+}
+
+# Sends a signal to a process and to all that it has started: the server may run below an `init`.
+signal_all() {
+    below=''
+    { read -r below <"/proc/$2/task/$2/children"; } 2>/dev/null
+    kill -s "$1" "$2" 2>/dev/null
+    for process in $below; do
+        signal_all "$1" "$process"
+    done
 }
 
 # Sets `now` in seconds: on a busy machine an iteration takes longer than its sleep.
@@ -134,7 +159,10 @@ while kill -0 "$child" 2>/dev/null; do
     if [ -n "$ready" ]; then limit=$idle; else limit=$grace; fi
     if [ "$silent" -ge "$limit" ] && may_end; then
         say "not used for $silent s, stopping"
-        end_child
+        [ -z "$token$remove" ] || end_child
+        # It is paused, and what it has in memory goes with the container.
+        signal_all KILL "$child"
+        finish 0
     fi
 done
 

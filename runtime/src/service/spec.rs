@@ -43,7 +43,8 @@ pub struct ServerSpec {
     /// Settings files, by name and content, in `{directory}`. A name has no `/` and does not begin
     /// with a dot; `data`, `endpoint` and `log` are taken. Default: none.
     pub files: Vec<(String, String)>,
-    /// Signal that stops the server fast. Default: `TERM`.
+    /// Signal that stops the server fast. A server in a container that no process uses any more is
+    /// killed instead. Default: `TERM`.
     pub stop_signal: &'static str,
     /// Longest time that the server may take to answer. Default: 60 s.
     pub startup_timeout: Duration,
