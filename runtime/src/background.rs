@@ -4,12 +4,16 @@
 //! so leases and administration live here.
 
 use std::future::Future;
-use std::sync::OnceLock;
 use std::sync::mpsc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 
 use crate::{Error, Result};
+
+/// How often a lease is looked at.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// A thread with a tokio runtime that lasts as long as the process. It starts with its first task.
 #[derive(Debug, Default)]
@@ -52,6 +56,26 @@ impl Background {
             handle.spawn(future);
         }
     }
+}
+
+/// Looks at the lease on a server for as long as the server is in use: something may end a session
+/// that seems idle. Must be called on the background thread. A look that cannot take a lost lease
+/// again is followed by the next.
+pub(crate) fn watch_lease<S, F>(server: &Arc<S>, look: impl Fn(Arc<S>) -> F + Send + 'static)
+where
+    S: Send + Sync + 'static,
+    F: Future<Output = ()> + Send,
+{
+    let server = Arc::downgrade(server);
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let Some(server) = server.upgrade() else {
+                return;
+            };
+            look(server).await;
+        }
+    });
 }
 
 fn start() -> Result<Handle, String> {

@@ -18,11 +18,9 @@ use super::reuse::snapshot::Snapshot;
 use super::schema::Schema;
 use super::sql::{literal, quoted};
 use crate::Result;
+use crate::background::watch_lease;
 use crate::once::Once;
 use crate::service::{Address, Endpoint, OpenError};
-
-/// How often the lease is looked at.
-const LOOK: Duration = Duration::from_secs(2);
 
 /// How long a connection is waited for on a server that has no free one.
 const PATIENCE_WITH_CONNECTIONS: Duration = Duration::from_secs(30);
@@ -104,20 +102,11 @@ impl Server {
         }
     }
 
-    /// Looks at the lease for as long as the server is in use: something may end a session that
-    /// seems idle.
+    /// Begins to look at the lease, once per process.
     pub(super) async fn watch_lease(self: &Arc<Self>) {
         let watch = async || {
-            let server = Arc::downgrade(self);
-            tokio::spawn(async move {
-                loop {
-                    tokio::time::sleep(LOOK).await;
-                    let Some(server) = server.upgrade() else {
-                        return;
-                    };
-                    // If it cannot be taken again now, the next look or the next question does it.
-                    let _ = server.ask("SELECT 1").await;
-                }
+            watch_lease(self, |server| async move {
+                let _ = server.ask("SELECT 1").await;
             });
         };
         self.watched.get_or_init(watch).await;

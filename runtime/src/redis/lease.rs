@@ -14,9 +14,6 @@ use crate::hash::random;
 use crate::lifecycle::holder;
 use crate::service::CONNECTION_TIMEOUT;
 
-/// How often the lease is looked at.
-pub(super) const LOOK: Duration = Duration::from_secs(2);
-
 /// How long a look may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 

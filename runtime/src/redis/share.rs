@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use redis::{RedisError, RedisResult};
 
-use super::lease::LOOK;
 use super::options::{TEST_USER, failed};
 use super::server::Server;
+use crate::background::watch_lease;
 use crate::service::Address;
 use crate::{Error, Result};
 
 /// What reaches into other tests' keyspaces, as rules of the server's access control. A server
 /// does not know each of them: subcommands can be denied since Redis 7.
-const DENIED: [&str; 38] = [
+const DENIED: [&str; 42] = [
     "-flushall",
     "-swapdb",
     "-move",
     "-copy",
+    "-migrate",
     "-shutdown",
     "-acl",
     "-save",
@@ -37,6 +38,7 @@ const DENIED: [&str; 38] = [
     "-client|kill",
     "-client|pause",
     "-client|unpause",
+    "-client|unblock",
     "-client|no-evict",
     "-script|flush",
     "-script|kill",
@@ -47,11 +49,13 @@ const DENIED: [&str; 38] = [
     "-function|kill",
     "-latency|reset",
     "-slowlog|reset",
+    "-commandlog|reset",
     "-memory|purge",
     "-monitor",
     "-pfdebug",
     "-pfselftest",
     "-restore-asking",
+    "-ft.config",
 ];
 
 impl Server {
@@ -63,7 +67,9 @@ impl Server {
                 self.restrict_tests().await?;
             }
             self.free_abandoned().await?;
-            self.keep_lease();
+            watch_lease(self, |server| async move {
+                let _ = server.renew().await;
+            });
             Ok::<_, RedisError>(())
         };
         let shared = self.shared.get_or_try_init(share).await;
@@ -94,20 +100,5 @@ impl Server {
         let mut connection = self.lease.connection();
         let _ = rules.query_async::<()>(&mut connection).await;
         Ok(())
-    }
-
-    /// Looks at the lease for as long as the server is in use.
-    fn keep_lease(self: &Arc<Self>) {
-        let server = Arc::downgrade(self);
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(LOOK).await;
-                let Some(server) = server.upgrade() else {
-                    return;
-                };
-                // If it cannot be taken again now, the next look or the next command does it.
-                let _ = server.renew().await;
-            }
-        });
     }
 }

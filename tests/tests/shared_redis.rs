@@ -1,0 +1,170 @@
+//! A Redis server that tests share refuses every command that reaches into others' keyspaces.
+
+use std::collections::BTreeSet;
+
+use container_test::redis::aio::MultiplexedConnection;
+use container_test::redis::{self, AsyncCommands, RedisResult};
+use container_test::{Builder, Keyspace, Redis, container_test};
+
+/// A call of every command that is refused: the server counts arguments before it looks at rights.
+const CALLS: [&str; 42] = [
+    "FLUSHALL",
+    "SWAPDB 1 2",
+    "MOVE key 2",
+    "COPY key key DB 2",
+    "MIGRATE 127.0.0.1 1 key 2 100",
+    "SHUTDOWN NOSAVE",
+    "ACL SETUSER default off",
+    "SAVE",
+    "BGSAVE",
+    "BGREWRITEAOF",
+    "REPLICAOF 127.0.0.1 1",
+    "SLAVEOF 127.0.0.1 1",
+    "FAILOVER",
+    "CLUSTER RESET",
+    "MODULE UNLOAD any",
+    "DEBUG SLEEP 0",
+    "SYNC",
+    "PSYNC ? -1",
+    "CONFIG SET requirepass x maxmemory 1 timeout 1",
+    "CONFIG REWRITE",
+    "CONFIG RESETSTAT",
+    "CLIENT KILL TYPE normal SKIPME no",
+    "CLIENT PAUSE 1000",
+    "CLIENT UNPAUSE",
+    "CLIENT UNBLOCK 1",
+    "CLIENT NO-EVICT on",
+    "SCRIPT FLUSH",
+    "SCRIPT KILL",
+    "FUNCTION LOAD any",
+    "FUNCTION DELETE any",
+    "FUNCTION FLUSH",
+    "FUNCTION RESTORE any",
+    "FUNCTION KILL",
+    "LATENCY RESET",
+    "SLOWLOG RESET",
+    "COMMANDLOG RESET slow",
+    "MEMORY PURGE",
+    "MONITOR",
+    "PFDEBUG GETREG key",
+    "PFSELFTEST",
+    "RESTORE-ASKING key 0 any",
+    "FT.CONFIG SET TIMEOUT 1",
+];
+
+/// Settings of the server that no test may change.
+const SETTINGS: [&str; 4] = ["requirepass", "maxmemory", "timeout", "save"];
+
+fn command(call: &str) -> redis::Cmd {
+    let mut words = call.split(' ');
+    let mut command = redis::cmd(words.next().unwrap_or_default());
+    for word in words {
+        command.arg(word);
+    }
+    command
+}
+
+/// Returns the rule of the server's access control for a call: subcommands are named with their
+/// command.
+fn rule_of<'a>(call: &str, rules: &'a [String]) -> Option<&'a str> {
+    let call = call.to_lowercase();
+    let mut words = call.split(' ');
+    let command = words.next()?;
+    let with_subcommand = format!("{command}|{}", words.next().unwrap_or_default());
+    let is_rule = |rule: &&String| **rule == command || **rule == with_subcommand;
+    rules.iter().find(is_rule).map(String::as_str)
+}
+
+#[test]
+fn every_rule_has_a_call() {
+    let source = include_str!("../../runtime/src/redis/share.rs");
+    let rules: Vec<String> = source
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("\"-")?.strip_suffix("\","))
+        .map(str::to_owned)
+        .collect();
+    assert!(rules.len() > 30, "{rules:?}");
+    let called: BTreeSet<&str> = CALLS
+        .iter()
+        .map(|call| rule_of(call, &rules).unwrap_or_else(|| panic!("no rule for `{call}`")))
+        .collect();
+    let not_called = rules.iter().filter(|rule| !called.contains(rule.as_str()));
+    assert_eq!(not_called.collect::<Vec<_>>(), [""; 0]);
+}
+
+async fn settings(redis: &mut MultiplexedConnection) -> RedisResult<Vec<String>> {
+    let get = redis::cmd("CONFIG").arg("GET").arg(&SETTINGS).to_owned();
+    get.query_async(redis).await
+}
+
+#[container_test(redis)]
+async fn every_call_is_refused_and_a_neighbour_sees_no_effect(
+    mut redis: MultiplexedConnection,
+    keyspace: Keyspace,
+) -> anyhow::Result<()> {
+    let neighbour = Builder::new("neighbour", env!("CARGO_MANIFEST_DIR")).service(Redis::default());
+    let neighbour = Box::pin(neighbour.start()).await?;
+    let mut other: MultiplexedConnection = neighbour.get().await?;
+    let () = other.set("key", "the neighbour's").await?;
+    let script: String = command("SCRIPT LOAD return")
+        .query_async(&mut other)
+        .await?;
+    let () = redis.set("key", "mine").await?;
+    let before = settings(&mut other).await?;
+
+    let mut unknown = Vec::new();
+    for call in CALLS {
+        let refused: RedisResult<redis::Value> = command(call).query_async(&mut redis).await;
+        match refused {
+            Ok(value) => panic!("`{call}` was not refused: {value:?}"),
+            Err(error) if error.code() == Some("NOPERM") => {}
+            // The server's settings refuse it before its access control does.
+            Err(error) if error.to_string().contains("command not allowed") => {}
+            Err(error) if error.to_string().to_lowercase().contains("unknown") => {
+                unknown.push(call);
+            }
+            Err(error) => panic!("`{call}` was not refused, but failed: {error}"),
+        }
+    }
+    println!("this server does not have: {unknown:?}");
+    assert!(unknown.len() < 5, "{unknown:?}");
+
+    assert_eq!(settings(&mut other).await?, before);
+    assert_eq!(other.get::<_, String>("key").await?, "the neighbour's");
+    let known: Vec<bool> = redis::cmd("SCRIPT")
+        .arg("EXISTS")
+        .arg(script)
+        .query_async(&mut other)
+        .await?;
+    assert_eq!(known, [true]);
+    let role: Vec<redis::Value> = redis::cmd("ROLE").query_async(&mut other).await?;
+    assert_eq!(
+        role.first(),
+        Some(&redis::Value::BulkString(b"master".to_vec()))
+    );
+    // The password is still right.
+    let client = redis::Client::open(keyspace.url())?;
+    let mut again = client.get_multiplexed_async_connection().await?;
+    assert_eq!(again.get::<_, String>("key").await?, "mine");
+    neighbour.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_policy_that_may_remove_the_list_of_claims_is_refused_with_the_reason() {
+    let mut service = Redis::default();
+    service.args = ["--maxmemory-policy", "allkeys-lru"]
+        .map(str::to_owned)
+        .to_vec();
+    let test = Builder::new("eviction", env!("CARGO_MANIFEST_DIR")).service(service);
+    let report = match Box::pin(test.start()).await {
+        Ok(_) => panic!("it was not refused"),
+        Err(error) => error.report(),
+    };
+    for part in [
+        "its maxmemory-policy is allkeys-lru, which may remove the list of claimed databases",
+        "help: use `redis(isolation = \"server\")`, or another policy",
+    ] {
+        assert!(report.contains(part), "{report}");
+    }
+}
