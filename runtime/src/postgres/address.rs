@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_of_given_servers_keep_what_the_user_wrote() {
+    fn urls_of_given_servers_contain_what_the_user_wrote() {
         for (given, expected) in [
             (
                 "postgres://me:p@db:5433/theirs",

@@ -69,7 +69,8 @@ pub(super) async fn apply(
     connection.execute(AssertSqlSafe(script)).await.map(|_| ())
 }
 
-/// Settings of roles that are not tied to a database: each role with a setting, `name=value`.
+/// Settings of roles that are not tied to a database: each role with a setting, `name=value`. The
+/// role without a name stands for all.
 pub(super) type RoleSettings = BTreeSet<(String, String)>;
 
 /// Reads the settings of roles that are not tied to a database.
@@ -77,8 +78,9 @@ pub(super) async fn role_settings(
     connection: &mut PgConnection,
 ) -> Result<RoleSettings, sqlx::Error> {
     let rows = sqlx::raw_sql(
-        "SELECT pg_get_userbyid(setrole)::text AS role, unnest(setconfig) AS setting
-         FROM pg_db_role_setting WHERE setdatabase = 0 AND setrole <> 0",
+        "SELECT CASE setrole WHEN 0 THEN '' ELSE pg_get_userbyid(setrole)::text END AS role,
+             unnest(setconfig) AS setting
+         FROM pg_db_role_setting WHERE setdatabase = 0",
     );
     let rows = rows.fetch_all(connection).await?;
     rows.iter()
@@ -94,22 +96,28 @@ pub(super) async fn confine_role_settings(
     before: &RoleSettings,
 ) -> Result<(), sqlx::Error> {
     let after = role_settings(connection).await?;
+    let database = quoted(database);
+    let of_all = |role: &str| match role {
+        "" => "ROLE ALL".to_owned(),
+        role => format!("ROLE {}", quoted(role)),
+    };
     let mut statements = Vec::new();
     for (role, setting) in after.difference(before) {
         let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
-        let (role, name) = (quoted(role), quoted(name));
+        let name = quoted(name);
         let value = value_of(&name, value);
-        statements.push(format!(
-            "ALTER ROLE {role} IN DATABASE {} SET {name} = {value}",
-            quoted(database)
-        ));
-        statements.push(format!("ALTER ROLE {role} RESET {name}"));
+        let of_database = match role.as_str() {
+            "" => format!("DATABASE {database}"),
+            role => format!("ROLE {} IN DATABASE {database}", quoted(role)),
+        };
+        statements.push(format!("ALTER {of_database} SET {name} = {value}"));
+        statements.push(format!("ALTER {} RESET {name}", of_all(role)));
     }
     for (role, setting) in before.difference(&after) {
         let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
-        let (role, name) = (quoted(role), quoted(name));
+        let name = quoted(name);
         let value = value_of(&name, value);
-        statements.push(format!("ALTER ROLE {role} SET {name} = {value}"));
+        statements.push(format!("ALTER {} SET {name} = {value}", of_all(role)));
     }
     if statements.is_empty() {
         return Ok(());

@@ -113,6 +113,24 @@ impl Schema {
         })
     }
 
+    /// Returns all migrations and seeds, in the order in which they are applied.
+    pub(super) fn scripts(&self) -> Vec<Script> {
+        let mut scripts = match &self.migrations {
+            Source::Nothing => Vec::new(),
+            Source::Inline(scripts) => scripts.clone(),
+            Source::Directory(directory, files) => files
+                .iter()
+                .map(|(name, text)| Script {
+                    kind: "migration",
+                    source: directory.join(name).display().to_string(),
+                    text: text.clone(),
+                })
+                .collect(),
+        };
+        scripts.extend(self.seeds.iter().cloned());
+        scripts
+    }
+
     /// Returns a hash of all content: equal schemas of one role share a template.
     pub(super) fn hash(&self, user: &str) -> String {
         let mut hash = DefaultHasher::new();

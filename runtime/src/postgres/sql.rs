@@ -208,8 +208,8 @@ pub(super) fn writes_rows(script: &str) -> bool {
     words(script).any(|word| WRITES.iter().any(|write| word.eq_ignore_ascii_case(write)))
 }
 
-/// Returns the words of a script outside of comments.
-fn words(script: &str) -> impl Iterator<Item = &str> {
+/// Returns the words of a script outside of comments, with empty ones between them.
+pub(super) fn words(script: &str) -> impl Iterator<Item = &str> {
     statements(script)
         .into_iter()
         .flat_map(|range| without_comments(&script[range]))

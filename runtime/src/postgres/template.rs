@@ -10,9 +10,11 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use super::drops::drop_database;
 use super::failure::failed;
+use super::of_server;
 use super::properties;
 use super::reuse::snapshot::Snapshot;
-use super::roles;
+use super::role_state::RoleState;
+use super::roles::{self, Roles};
 use super::schema::Schema;
 use super::server::Server;
 use super::sql::{literal, quoted};
@@ -159,6 +161,10 @@ async fn make(
     base: Option<Base>,
 ) -> Result<Result<()>, sqlx::Error> {
     let name = &template.name;
+    let own = [template.user.as_str(), server.plain.get_username()];
+    if let Err(error) = of_server::refuse(&template.schema.scripts(), &own) {
+        return Ok(Err(error));
+    }
     drop_template(server, registry, name).await?;
     sqlx::query("INSERT INTO template (name, lease, schema) VALUES ($1, $2, $3)")
         .bind(name)
@@ -169,7 +175,7 @@ async fn make(
     let applied = base.as_ref().map_or(0, |base| base.applied);
     let created = create(server, registry, template, base).await;
     let filled = match created {
-        Ok(()) => fill(server, registry, template, applied).await,
+        Ok(base) => fill(server, registry, template, applied, base.as_deref()).await,
         Err(error) => Err(error),
     };
     let snapshot = match filled {
@@ -193,12 +199,13 @@ async fn make(
     Ok(Ok(()))
 }
 
+/// Creates the template's database; returns the snapshot of the one that it is a clone of.
 async fn create(
     server: &Server,
     registry: &mut PgConnection,
     template: &Template,
     base: Option<Base>,
-) -> Result<(), sqlx::Error> {
+) -> Result<Option<Arc<Snapshot>>, sqlx::Error> {
     let from = base
         .as_ref()
         .map(|base| format!(" TEMPLATE {}", quoted(&base.name)));
@@ -217,10 +224,10 @@ async fn create(
         server.strategy()
     );
     registry.execute(AssertSqlSafe(create)).await?;
-    match snapshot {
-        Some(snapshot) => properties::apply(registry, &template.name, &snapshot.statements).await,
-        None => Ok(()),
+    if let Some(snapshot) = &snapshot {
+        properties::apply(registry, &template.name, &snapshot.statements).await?;
     }
+    Ok(snapshot)
 }
 
 /// Applies migrations and seeds, as the role that the tests will use.
@@ -229,6 +236,7 @@ async fn fill(
     registry: &mut PgConnection,
     template: &Template,
     applied: usize,
+    base: Option<&Snapshot>,
 ) -> Result<Result<Snapshot>, sqlx::Error> {
     let name = &template.name;
     if applied == 0
@@ -238,20 +246,28 @@ async fn fill(
     }
     let settings = properties::role_settings(registry).await?;
     let (before, made) = (roles::all(registry).await?, roles::made(registry).await?);
+    let superuser = server.info.superuser;
+    let own = [template.user.as_str(), server.plain.get_username()];
+    let state = RoleState::read(registry, superuser, &own, name).await?;
     let options = server.plain.clone().database(name).username(&template.user);
     let mut connection = server.connect(&options).await?;
     let applied = template.schema.apply(&mut connection, applied, &made).await;
     // What is not closed properly is closed by the server.
     let _ = connection.close().await;
-    // Whatever the migrations did: other tests must not see the settings.
+    // Whatever the migrations did: other tests must not see it.
+    let after = roles::all(registry).await?;
+    let made: Roles = made.into_iter().chain(&after - &before).collect();
+    let scripts = template.schema.scripts();
+    let changed = state.restore(registry, superuser, name, &made, &scripts);
+    let changed = changed.await?;
     properties::confine_role_settings(registry, name, &settings).await?;
     roles::record_new(registry, &before).await?;
-    if let Err(error) = applied {
+    if let Some(error) = applied.err().or(changed) {
         return Ok(Err(error));
     }
     let mut connection = server.connect(&server.admin.clone().database(name)).await?;
     let tidy_for = server.can_recycle().then_some(server.info.version_number);
-    let snapshot = Snapshot::read(&mut connection, tidy_for).await?;
+    let snapshot = Snapshot::read(&mut connection, tidy_for, base).await?;
     connection.close().await?;
     Ok(Ok(snapshot))
 }

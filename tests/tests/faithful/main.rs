@@ -2,6 +2,8 @@
 // A test's helpers fail with it.
 #![allow(clippy::unwrap_used)]
 
+mod of_server;
+
 use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;

@@ -243,7 +243,18 @@ fn a_template_that_subscribes_goes_as_well() {
         );
     };
     let subscriptions = || postgres.rows("SELECT subname FROM pg_subscription");
-    on_servers("subscribes");
+    on_servers("has_another_schema");
+    let template = postgres.templates().remove(0);
+    let open = |open| {
+        postgres.psql(&format!(
+            "ALTER DATABASE {template} ALLOW_CONNECTIONS {open}"
+        ))
+    };
+    open(true);
+    let subscribe = "CREATE SUBSCRIPTION theirs CONNECTION '' PUBLICATION theirs
+                     WITH (connect = false, slot_name = NONE)";
+    let _ = postgres.rows_in(&template, subscribe);
+    open(false);
     assert_eq!(subscriptions(), ["theirs"]);
     let age = "UPDATE template SET used = used - interval '1 day' RETURNING 'aged'";
     assert_eq!(postgres.rows_in(REGISTRY, age), ["aged"]);

@@ -45,9 +45,10 @@ const AUTOVACUUM: [&str; 4] = [
 ];
 
 /// Tests of servers that are started: one given by URL is no test's own.
-const OF_OTHER_SERVERS: [&str; 2] = [
+const OF_OTHER_SERVERS: [&str; 3] = [
     "migrations_of_a_server_of_its_own_run_in_the_database_they_name",
     "a_redis_server_of_its_own_has_database_0",
+    "of_server::",
 ];
 
 #[test]

@@ -54,17 +54,30 @@ pub(super) fn vacuum_options(version: i32) -> &'static str {
     }
 }
 
+/// The tables. Those of `$tidy` were tidied up in the database that this one was cloned from, before
+/// the transaction `$horizon`: unless they were touched since, they still are.
 const TABLES: &str = "
     SELECT c.oid::bigint AS oid, c.reltoastrelid::bigint AS toast,
            quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name,
            pg_relation_size(c.oid) / current_setting('block_size')::bigint AS pages,
-           pg_stat_get_vacuum_count(c.oid) > 0 AND NOT c.relhasrules AND NOT EXISTS (
+           (pg_stat_get_vacuum_count(c.oid) > 0 OR NOT touched) AND NOT c.relhasrules AND NOT EXISTS (
                SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgenabled IN ('A', 'R')) AS plain,
+           touched,
            pg_relation_size(c.oid) > 0 AND (
                pg_stat_get_dead_tuples(c.oid) > 0 OR pg_relation_size(c.oid) < 1024 * 1024) AS rewrite
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
+        LATERAL (SELECT NOT c.oid = ANY ($tidy) OR c.xmin::text::bigint >= $horizon
+            OR pg_stat_get_tuples_inserted(c.oid) + pg_stat_get_tuples_updated(c.oid)
+                + pg_stat_get_tuples_deleted(c.oid) > 0
+            OR EXISTS (SELECT FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+                       WHERE x.indrelid = c.oid AND i.xmin::text::bigint >= $horizon) AS touched) since
     WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
     ORDER BY c.oid";
+
+/// Sessions of the database that have not left yet: what they have written is not counted.
+const OTHERS: &str = "
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
 
 /// Tables that were vacuumed in vain.
 const UNSETTLED: &str = "
@@ -92,10 +105,12 @@ const OWNER: &str =
 
 impl Snapshot {
     /// Reads the snapshot of the connection's database. `tidy_for` gives the server's version if its
-    /// databases can be recycled: then tables and sequences are tidied up first.
+    /// databases can be recycled: then tables and sequences are tidied up first, except those that
+    /// equal those of `base`, which the database was cloned from.
     pub(in crate::postgres) async fn read(
         connection: &mut PgConnection,
         tidy_for: Option<i32>,
+        base: Option<&Self>,
     ) -> Result<Self, sqlx::Error> {
         let owner = sqlx::query_scalar(OWNER)
             .fetch_one(&mut *connection)
@@ -111,7 +126,9 @@ impl Snapshot {
                 sequences: Vec::new(),
             });
         };
-        tidy(connection, vacuum_options(version)).await?;
+        let base = base.filter(|base| base.horizon < i64::MAX);
+        let list = list_of_tables(connection, base).await?;
+        tidy(connection, vacuum_options(version), &list).await?;
         let horizon: String = sqlx::query_scalar("SELECT (txid_current() + 1)::text")
             .fetch_one(&mut *connection)
             .await?;
@@ -119,7 +136,7 @@ impl Snapshot {
             owner,
             statements,
             horizon: horizon.parse().unwrap_or(i64::MAX),
-            tables: tables(connection).await?,
+            tables: tables(connection, &list).await?,
             sequences: sequences(connection).await?,
         })
     }
@@ -157,8 +174,38 @@ impl Snapshot {
     }
 }
 
-async fn tables(connection: &mut PgConnection) -> Result<Vec<Table>, sqlx::Error> {
-    let rows = sqlx::query(TABLES).fetch_all(connection).await?;
+/// Returns the query that lists the tables, and says which were touched since the database was cloned
+/// from `base`.
+async fn list_of_tables(
+    connection: &mut PgConnection,
+    base: Option<&Snapshot>,
+) -> Result<String, sqlx::Error> {
+    let mut others: i64 = 0;
+    for _ in 0..50 {
+        others = sqlx::query_scalar(OTHERS)
+            .fetch_one(&mut *connection)
+            .await?;
+        if others == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let (tidy, horizon): (Vec<&Table>, i64) = match base.filter(|_| others == 0) {
+        Some(base) => (
+            base.tables.iter().filter(|table| table.plain).collect(),
+            base.horizon,
+        ),
+        None => (Vec::new(), 0),
+    };
+    let tidy: Vec<String> = tidy.iter().map(|table| table.oid.to_string()).collect();
+    let tidy = format!("'{{{}}}'::oid[]", tidy.join(","));
+    let horizon = horizon.to_string();
+    Ok(TABLES.replace("$tidy", &tidy).replace("$horizon", &horizon))
+}
+
+async fn tables(connection: &mut PgConnection, list: &str) -> Result<Vec<Table>, sqlx::Error> {
+    let rows = sqlx::query(AssertSqlSafe(list.to_owned()));
+    let rows = rows.fetch_all(connection).await?;
     let tables = rows.iter().map(|row| Table {
         oid: row.get("oid"),
         toast: row.get("toast"),
@@ -194,7 +241,7 @@ async fn sequences(connection: &mut PgConnection) -> Result<Vec<Sequence>, sqlx:
 
 /// Brings tables and sequences into the state that putting them back gives: rows without gaps in
 /// between, in the order in which they lie, and new rows after them.
-async fn tidy(connection: &mut PgConnection, options: &str) -> Result<(), sqlx::Error> {
+async fn tidy(connection: &mut PgConnection, options: &str, list: &str) -> Result<(), sqlx::Error> {
     for statement in [
         // What is not on disk for sure is not marked as visible to all, which the planner sees.
         "SET synchronous_commit = on",
@@ -202,7 +249,9 @@ async fn tidy(connection: &mut PgConnection, options: &str) -> Result<(), sqlx::
     ] {
         sqlx::raw_sql(statement).execute(&mut *connection).await?;
     }
-    let tables = sqlx::raw_sql(TABLES).fetch_all(&mut *connection).await?;
+    let tables = sqlx::raw_sql(AssertSqlSafe(list.to_owned()));
+    let mut tables = tables.fetch_all(&mut *connection).await?;
+    tables.retain(|row| row.get("touched"));
     let names = |chosen: fn(&PgRow) -> bool| -> Vec<String> {
         let chosen = tables.iter().filter(|row| chosen(row));
         chosen.map(|row| row.get("name")).collect()
