@@ -101,7 +101,7 @@ const MISTAKES: [Mistake; 12] = [
         ],
     ),
     (
-        "image_that_cannot_be_had",
+        "image_that_cannot_be_pulled",
         &[
             "failed to pull the image 127.0.0.1:1/postgres:none",
             "connection refused",
@@ -130,7 +130,7 @@ const MISTAKES: [Mistake; 12] = [
 ];
 
 #[test]
-fn every_mistake_is_reported_with_place_cause_and_next_step_and_leaves_nothing() {
+fn every_mistake_is_reported_with_position_cause_and_next_step_and_leaves_nothing() {
     let project = Project::new("mistakes", &[], env!("CARGO_TARGET_TMPDIR"));
     let engine = Engine::connect();
     project.build(&[]);

@@ -34,7 +34,7 @@ async fn tables_made_by_a_test_are_seen_at_once(pool: PgPool, database: Database
 }
 
 #[container_test(postgres, seeds("users"))]
-async fn an_alert_of_nobody_violates_the_foreign_key(pool: PgPool) -> Result<()> {
+async fn an_alert_of_an_unknown_user_violates_the_foreign_key(pool: PgPool) -> Result<()> {
     let outcome = sqlx::query(INSERT_ALERT)
         .bind(999)
         .bind(Decimal::ONE)

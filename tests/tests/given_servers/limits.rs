@@ -76,7 +76,7 @@ fn a_test_waits_for_a_connection_beside_its_pool() {
 }
 
 #[test]
-fn places_of_killed_processes_are_given_to_those_that_wait() {
+fn the_capacity_of_killed_processes_goes_to_those_that_wait() {
     let project = project();
     let (postgres, redis) = (Postgres::start(&NARROW), Redis::start(&[]));
     let on_servers = |test| {

@@ -144,7 +144,7 @@ fn redis_mistakes(redis: &Redis, locked: &Redis, postgres: &Postgres) -> Vec<Mis
 }
 
 #[test]
-fn wrong_urls_and_rights_are_reported_with_place_cause_and_next_step_and_leave_nothing() {
+fn wrong_urls_and_rights_are_reported_with_cause_and_next_step_and_leave_nothing() {
     let project = project();
     let (postgres, redis) = (Postgres::start(&[]), Redis::start(&[]));
     let locked = Redis::start(&["--requirepass", PASSWORD]);

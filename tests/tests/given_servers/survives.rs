@@ -13,7 +13,7 @@ use crate::{AT_ONCE, DATABASES, left, passed, project, run, seconds};
 const PAUSE: Duration = Duration::from_secs(15);
 
 #[test]
-fn a_process_that_is_stopped_for_a_while_keeps_its_data_while_others_come() {
+fn a_process_that_is_stopped_for_a_while_still_has_its_data_when_others_come() {
     let project = project();
     let postgres = Postgres::start(&["idle_session_timeout=1s"]);
     let redis = Redis::start(&["--timeout", "1"]);

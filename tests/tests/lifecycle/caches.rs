@@ -88,7 +88,7 @@ fn data_directories_are_prepared_once_and_not_needed() {
 }
 
 #[test]
-fn a_remembered_server_that_is_gone_is_replaced() {
+fn a_server_with_a_cached_address_that_is_gone_is_replaced() {
     let (project, engine) = (project(), Engine::connect());
     let cache = tempfile::tempdir().unwrap();
     let run = || {

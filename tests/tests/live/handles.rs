@@ -47,7 +47,7 @@ async fn truncating_a_table_empties_those_that_refer_to_it(
 }
 
 #[container_test(postgres, migrations = "db/migrations", seeds("accounts"))]
-async fn truncating_all_keeps_the_list_of_migrations(
+async fn truncating_all_leaves_the_list_of_migrations(
     pool: PgPool,
     database: Database,
 ) -> anyhow::Result<()> {

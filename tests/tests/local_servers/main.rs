@@ -98,7 +98,7 @@ fn nothing_is_left_however_a_run_ends() {
 }
 
 #[test]
-fn nothing_is_left_in_the_usual_place() {
+fn nothing_is_left_in_the_default_directory() {
     let project = project();
     let run = project
         .run_without_engine(Runner::CargoTest)

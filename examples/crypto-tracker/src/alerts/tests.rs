@@ -83,7 +83,7 @@ async fn the_owner_deletes_an_alert(alerts: AlertRepository, database: Database)
 }
 
 #[container_test(postgres, seeds("users", "tokens"))]
-async fn deleting_somebody_elses_alert_changes_nothing(
+async fn deleting_another_users_alert_changes_nothing(
     alerts: AlertRepository,
     database: Database,
 ) -> Result<()> {

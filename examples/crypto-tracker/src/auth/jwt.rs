@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_a_token_signed_by_somebody_else() {
+    fn rejects_a_token_signed_with_another_key() {
         let other = JwtService::new("quite-another-secret-of-more-than-32-bytes", HOUR).unwrap();
         let token = other.sign(&other.new_claims(7)).unwrap();
         assert!(matches!(

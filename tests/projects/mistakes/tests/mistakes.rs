@@ -35,7 +35,7 @@ async fn broken_seed(_pool: PgPool) -> anyhow::Result<()> {
 async fn seed_function_that_fails() {}
 
 #[container_test(postgres(image = "127.0.0.1:1/postgres:none"))]
-async fn image_that_cannot_be_had() {}
+async fn image_that_cannot_be_pulled() {}
 
 #[container_test(postgres(args = ["-c", "no_such_setting=1"]))]
 async fn server_that_exits_at_start() {}

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_images_program_is_kept_unless_the_request_replaces_it() {
+    fn the_images_program_runs_unless_the_request_replaces_it() {
         let watchdog = "lease:abc 2 15 QUIT ";
         for (entrypoint, command, program) in [
             (None, "", "entrypoint.sh serve --all"),
