@@ -70,6 +70,7 @@ pub(crate) async fn options(cx: &TestContext) -> PgConnectOptions {
 pub(crate) struct Line {
     name: &'static str,
     recycle: bool,
+    seeded: bool,
 }
 
 impl Line {
@@ -78,6 +79,15 @@ impl Line {
         Self {
             name,
             recycle: true,
+            seeded: false,
+        }
+    }
+
+    /// The same line, with a seed file in its template.
+    pub(crate) fn with_seed(self) -> Self {
+        Self {
+            seeded: true,
+            ..self
         }
     }
 
@@ -97,7 +107,10 @@ impl Line {
         postgres.database = Some(self.name.to_owned());
         postgres.recycle = self.recycle;
         postgres.migrations = Migrations::inline([SCHEMA]);
-        let test = Builder::new("recycling", env!("CARGO_MANIFEST_DIR")).service(postgres);
+        let mut test = Builder::new("recycling", env!("CARGO_MANIFEST_DIR")).service(postgres);
+        if self.seeded {
+            test = test.seed_file("postgres", "tests/recycling/seed.sql");
+        }
         test.run(async |cx| {
             let options = options(&cx).await;
             let database = options.get_database().unwrap_or_default().to_owned();

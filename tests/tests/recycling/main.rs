@@ -138,6 +138,30 @@ fn a_database_is_recycled_again_and_again() {
     assert_eq!(difference, None, "after{all}");
 }
 
+/// Tables that the seeds have not touched are those of the template without seeds.
+#[test]
+fn rows_are_removed_from_a_database_whose_template_has_seeds() {
+    let line = Line::new("seeded").with_seed();
+    let reference = Reference::of(line);
+    let mut random = Random::new(2);
+    let rows = KINDS
+        .iter()
+        .filter(|kind| kind.name.starts_with("rows ") && kind.fate == Fate::Recycled);
+    for kind in rows {
+        let mut again = || {
+            let (used, done) = perform(line, &[kind], &mut random);
+            (reference.compare(line, &used), done)
+        };
+        let ((mut fate, mut difference), mut done) = again();
+        for _ in 1..TRIES {
+            if fate == Fate::Dropped {
+                ((fate, difference), done) = again();
+            }
+        }
+        assert_eq!((fate, difference), (Fate::Recycled, None), "after{done}");
+    }
+}
+
 #[test]
 fn no_list_of_changes_shows_in_the_next_test() {
     let seed = std::env::var("RECYCLING_SEED")

@@ -270,12 +270,11 @@ async fn tidy(connection: &mut PgConnection, options: &str, list: &str) -> Resul
         tokio::time::sleep(Duration::from_millis(2)).await;
         vacuum(connection, options, &unsettled).await;
     }
-    for row in sqlx::raw_sql(SETTLE).fetch_all(&mut *connection).await? {
-        let settle: String = row.get(0);
-        sqlx::raw_sql(AssertSqlSafe(settle))
-            .execute(&mut *connection)
-            .await?;
-    }
+    let sequences = sqlx::raw_sql(SETTLE).fetch_all(&mut *connection).await?;
+    let settle: Vec<String> = sequences.iter().map(|row| row.get(0)).collect();
+    sqlx::raw_sql(AssertSqlSafe(settle.join("; ")))
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
