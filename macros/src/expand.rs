@@ -47,7 +47,7 @@ pub(crate) fn expand(declaration: &Declaration, function: &Function) -> TokenStr
         #[::core::prelude::v1::test]
         #ignore
         #visibility fn #name() #output {
-            // The attribute requires the function to be async and to take its arguments by value.
+            // The attribute requires the arguments to be taken by value.
             #[allow(clippy::needless_pass_by_value, clippy::unused_async)]
             #signature #body
             #declared
@@ -89,7 +89,11 @@ fn run(
         ReturnType::Default => Span::call_site(),
         ReturnType::Type(_, ty) => at(ty),
     };
-    let run = quote_spanned!(span=> .run(#body));
+    let run = if signature.asyncness.is_some() {
+        quote_spanned!(span=> .run(#body))
+    } else {
+        quote_spanned!(span=> .run_plain(#body))
+    };
     quote! {
         #runtime::__private::Test::<__Declared>::new(
             ::core::concat!(::core::module_path!(), #name),
@@ -120,7 +124,7 @@ fn seed(seed: &Seed) -> TokenStream {
                 Some(service) => declared::source(service),
                 None => declared::declared_marker(),
             };
-            quote_spanned!(path.span()=> .seed_function::<#marker, _, _>(#name, #path))
+            quote_spanned!(path.span()=> .seed_function::<#marker, _, _, _>(#name, #path))
         }
     }
 }
@@ -147,7 +151,8 @@ fn flavor(flavor: &Flavor) -> TokenStream {
     }
 }
 
-/// The closure that makes the arguments, in order, and calls the function.
+/// The closure that makes the arguments, in order, and calls the function. If that is not async, the
+/// call is what the closure returns.
 fn body(wrapper: &Wrapper, signature: &Signature, runtime: &Runtime) -> TokenStream {
     let function = &signature.ident;
     let types: Vec<&Type> = signature.inputs.iter().filter_map(argument_type).collect();
@@ -175,12 +180,20 @@ fn body(wrapper: &Wrapper, signature: &Signature, runtime: &Runtime) -> TokenStr
             );
             quote_spanned!(span=> let #name: #ty = #runtime::__private::#inject(&cx).await?;)
         });
-    let call = quote!(::core::result::Result::Ok(#function(#(#names),*).await));
-    let call = match &signature.output {
-        ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => {
-            quote!(#[allow(unreachable_code)] return #call;)
+    let never = match &signature.output {
+        ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => Some(ty),
+        _ => None,
+    };
+    let call = match (signature.asyncness, never) {
+        (Some(_), None) => quote!(::core::result::Result::Ok(#function(#(#names),*).await)),
+        (Some(_), Some(_)) => quote! {
+            #[allow(unreachable_code)]
+            return ::core::result::Result::Ok(#function(#(#names),*).await);
+        },
+        (None, None) => quote!(::core::result::Result::Ok(move || #function(#(#names),*))),
+        (None, Some(never)) => {
+            quote!(::core::result::Result::Ok(move || -> #never { #function(#(#names),*) }))
         }
-        _ => call,
     };
     quote! {
         async |#context: #runtime::TestContext<__Declared>| {

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Signature, Token};
+use syn::Signature;
 
 use crate::check::is_test;
 use crate::parse::{Errors, Function};
@@ -49,8 +49,5 @@ fn original(signature: &Signature) -> Option<Signature> {
     signature.constness = None;
     signature.unsafety = None;
     signature.abi = None;
-    signature
-        .asyncness
-        .get_or_insert_with(<Token![async]>::default);
     Some(signature)
 }

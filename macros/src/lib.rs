@@ -19,7 +19,7 @@ mod tests;
 use parse::Errors;
 use site::Site;
 
-/// Makes a test of an `async fn`, with the real services that it declares.
+/// Makes a test of a function, with the real services that it declares.
 ///
 /// The services are ready when the body starts: servers run, the test has a database and a keyspace
 /// of its own, migrations and seeds are applied, and the arguments are made from them, each by its
@@ -42,10 +42,16 @@ use site::Site;
 ///
 /// # The function
 ///
-/// It is an `async fn` without generics. Its arguments are of injectable types (implementations of
-/// `FromContext`), by value; one that needs a service which the test does not declare is a compile
-/// error on that argument. It returns what a test may return: nothing, a `Result` whose error is
-/// `Debug`, or any other [`Termination`](std::process::Termination). `Err` fails the test.
+/// It is an `async fn` or a plain `fn`, without generics. Its arguments are of injectable types
+/// (implementations of `FromContext`), by value; one that needs a service which the test does not
+/// declare is a compile error on that argument. It returns what a test may return: nothing, a `Result`
+/// whose error is `Debug`, or any other [`Termination`](std::process::Termination). `Err` fails the
+/// test.
+///
+/// The body of an `async fn` runs on a tokio runtime of the test's own. A plain `fn` is for clients that
+/// block. Its arguments are made on such a runtime; its body runs outside of any, so that it may block
+/// on a runtime of its own. What the arguments have started goes on while it runs. An argument whose
+/// `Drop` needs a runtime, such as sqlx's `PoolConnection`, takes an `async fn`.
 ///
 /// Its other attributes (`#[ignore]`, `#[should_panic]`, `#[cfg]`, `#[allow]`), its documentation and
 /// its visibility stay as they are. `#[test]` or `#[tokio::test]` must not be among them.
@@ -148,8 +154,9 @@ use site::Site;
 /// - `seeds("users")`: the file `users.sql` or `users.redis` in the directory `fixtures` beside the
 ///   source file, or else beside `Cargo.toml`. If both exist, write the extension.
 /// - `seeds("sql/users.sql")`: a path, relative to the source file's directory, or else to the crate.
-/// - `seeds(insert_session, helpers::insert_user)`: async functions that take injectable arguments
-///   and return `()` or a `Result<(), E>`.
+/// - `seeds(insert_session, helpers::insert_user)`: functions that take injectable arguments and
+///   return `()` or a `Result<(), E>`. A plain `fn` runs on a thread that may block; its arguments are
+///   `Send`.
 ///
 /// `.sql` files need `postgres`; `.redis` files, one command a line as in `redis-cli`, need `redis`.
 /// A missing file is a compile error that lists the candidates.
@@ -161,7 +168,8 @@ use site::Site;
 /// ## `timeout`
 ///
 /// `timeout = "30s"`: the longest time that the body may take, as a whole number and a unit: `ms`,
-/// `s`, or `m` (`min`). Default: no limit.
+/// `s`, or `m` (`min`). Default: no limit. A body that blocks its thread, as that of a plain `fn` does,
+/// fails one second later at the latest, and its thread is left alone.
 ///
 /// ## `flavor`, `worker_threads`
 ///
@@ -228,7 +236,8 @@ use site::Site;
 ///
 /// Options set fields, as in `|service| { service.image = Some(text("postgres:18-alpine")); }`. An
 /// argument with `#[from(orders)]` is made by `inject_from::<FromOrders, _, _>(&cx)`, whose marker
-/// declares `orders` as the only service of its kind. A test with `#[should_panic]` has no return
+/// declares `orders` as the only service of its kind. A plain `fn` is called by
+/// `.run_plain(async |cx| { …; Ok(move || signs_up(pool, redis)) })`. A test with `#[should_panic]` has no return
 /// type, because the test harness requires that.
 ///
 /// # Errors

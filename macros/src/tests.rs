@@ -46,6 +46,14 @@ fn injects_the_arguments_in_order_and_keeps_the_function() {
 }
 
 #[test]
+fn calls_a_plain_function_outside_of_the_runtime() {
+    assert_snapshot!(expansion(
+        "postgres",
+        "fn reads(database: Database) { database.url(); }"
+    ));
+}
+
+#[test]
 fn sets_every_option_that_is_given() {
     let arguments = r#"
         postgres(

@@ -4,6 +4,7 @@ pub use crate::inject::{inject, inject_from};
 #[cfg(feature = "postgres")]
 pub use crate::postgres::inline;
 pub use crate::run::{Flavor, Test};
+pub use crate::seeds::{Async, Plain};
 
 /// Makes a text of an option.
 #[must_use]

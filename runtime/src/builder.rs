@@ -4,7 +4,7 @@ use crate::context::TestContext;
 use crate::inject::FromContext;
 use crate::process::Process;
 use crate::provide::Plan;
-use crate::run::{self, Flavor, Limit, Outcome, Passed};
+use crate::run::{self, Flavor, Limit, Outcome, Passed, Stage};
 use crate::seeds::{self, Seed, SeedArguments, SeedFunction, SeedOutput};
 use crate::service::{Returned, Service};
 use crate::{Error, Result};
@@ -72,16 +72,17 @@ impl Builder {
         self
     }
 
-    /// Declares an async seed function whose arguments are injected, with a name for messages.
+    /// Declares a seed function whose arguments are injected, with a name for messages.
     #[must_use]
-    pub fn seed<A, F>(mut self, name: &'static str, function: F) -> Self
+    pub fn seed<A, K, F>(mut self, name: &'static str, function: F) -> Self
     where
-        F: SeedFunction<A, Output: SeedOutput>,
+        F: SeedFunction<A, K, Output: SeedOutput>,
         A: SeedArguments<()> + 'static,
+        K: 'static,
     {
         self.plan
             .seeds
-            .push(Seed::function::<(), A, F>(name, function));
+            .push(Seed::function::<(), A, K, F>(name, function));
         self
     }
 
@@ -106,7 +107,7 @@ impl Builder {
     /// If the body panics, after everything was given back; and if it is called on a tokio runtime:
     /// use [`start`](Self::start) there.
     pub fn run<R>(self, body: impl AsyncFnOnce(TestContext) -> Result<R>) -> Result<R> {
-        let body = async |cx: TestContext| body(cx).await.map(Returns);
+        let body = |stage: &Stage<'_>| stage.on_runtime(body).map(Returns);
         match run::live(&self.plan, self.flavor, &Limit::None, body) {
             Outcome::Completed(Returns(value)) => Ok(value),
             Outcome::Failed(error) => Err(error),

@@ -1,6 +1,6 @@
 //! Integration tests against real PostgreSQL and Redis, declared in one attribute.
 //!
-//! The attribute [`container_test`](macro@container_test) makes a test of an `async fn`. It finds or
+//! The attribute [`container_test`](macro@container_test) makes a test of a function. It finds or
 //! starts the servers that the test declares, gives the test a part of each that belongs to it
 //! alone, applies migrations and seeds, and makes the arguments by their types. Servers that were
 //! started end by themselves, however the process of the test ends.
@@ -65,7 +65,7 @@
 //! They are applied once per content, into a template database; the database of a test is a clone of
 //! it.
 //!
-//! Seeds are SQL files, Redis command files and async functions with injectable arguments. Leading SQL
+//! Seeds are SQL files, Redis command files and functions with injectable arguments. Leading SQL
 //! files become part of a template. If one of them reads the clock or draws random numbers, it and
 //! those after it are applied for each test, so their values are new. Migrations that insert such
 //! values are applied again after 15 minutes at most.
@@ -175,7 +175,7 @@
 //! has asked for an address ([`Database::url`], [`PgConnectOptions`](sqlx::postgres::PgConnectOptions)).
 //!
 //! **Which runtime does the body run on?** A tokio runtime of its own with one thread, or with several by
-//! `flavor = "multi_thread"`.
+//! `flavor = "multi_thread"`. The body of a plain `fn` runs on none.
 //!
 //! **Can `cargo test` and `cargo nextest` be used both?** Yes. With nextest each test is a process, which
 //! finds the servers that the others have started.

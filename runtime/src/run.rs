@@ -1,29 +1,19 @@
 //! One test's life: the only file that panics.
 
-use std::any::Any;
-use std::future::Future;
+mod stage;
+
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::process::{ExitCode, Termination};
-use std::sync::Arc;
-use std::sync::mpsc::{self, Sender};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
-
+use self::stage::limited;
+pub(crate) use self::stage::{Limit, Outcome, Passed, Stage, live};
 use crate::context::TestContext;
-use crate::process::Process;
 use crate::provide::Plan;
-use crate::seeds::{self, Seed, SeedArguments, SeedFunction, SeedOutput};
-use crate::service::{Returned, Service};
-use crate::{Error, Result, report};
-
-/// How long blocking work that a test left behind may take before it is left alone.
-const LEFT_BEHIND: Duration = Duration::from_millis(500);
-
-/// How much longer than its timeout a body may take that blocks its thread.
-const GRACE: Duration = Duration::from_secs(1);
+use crate::seeds::{Seed, SeedArguments, SeedFunction, SeedOutput};
+use crate::service::Service;
+use crate::{Error, Result};
 
 /// The tokio runtime that a test's body runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,15 +68,16 @@ impl<D: 'static> Test<D> {
 
     /// Declares a seed function, whose arguments come from the services that `E` stands for.
     #[must_use]
-    pub fn seed_function<E, A, F>(mut self, name: &'static str, function: F) -> Self
+    pub fn seed_function<E, A, K, F>(mut self, name: &'static str, function: F) -> Self
     where
         E: 'static,
-        F: SeedFunction<A, Output: SeedOutput>,
+        F: SeedFunction<A, K, Output: SeedOutput>,
         A: SeedArguments<E> + 'static,
+        K: 'static,
     {
         self.plan
             .seeds
-            .push(Seed::function::<E, A, F>(name, function));
+            .push(Seed::function::<E, A, K, F>(name, function));
         self
     }
 
@@ -111,14 +102,34 @@ impl<D: 'static> Test<D> {
         self
     }
 
-    /// Runs the test: provides what it declares, seeds, calls the body, cleans up, and passes the
-    /// outcome on.
+    /// Runs the test: provides what it declares, seeds, calls the async body, cleans up, and passes
+    /// the outcome on.
     #[track_caller]
     pub fn run<R, B>(self, body: B) -> ExitCode
     where
         R: Termination,
         B: AsyncFnOnce(TestContext<D>) -> Result<R> + Send + 'static,
     {
+        self.conclude(|stage| stage.on_runtime(async |cx| body(cx.share()).await))
+    }
+
+    /// Runs a test whose body is not async: `prepare` makes the arguments, and the call that it
+    /// returns is made outside of any runtime.
+    #[track_caller]
+    pub fn run_plain<R, C, B>(self, prepare: B) -> ExitCode
+    where
+        R: Termination,
+        C: FnOnce() -> R,
+        B: AsyncFnOnce(TestContext<D>) -> Result<C> + Send + 'static,
+    {
+        self.conclude(|stage| stage.beside_runtime(async |cx| prepare(cx.share()).await))
+    }
+
+    #[track_caller]
+    fn conclude<R: Termination>(
+        self,
+        body: impl FnOnce(&Stage<'_>) -> Result<R> + Send + 'static,
+    ) -> ExitCode {
         let Self {
             plan,
             timeout,
@@ -127,7 +138,7 @@ impl<D: 'static> Test<D> {
             ..
         } = self;
         let name = plan.name.clone();
-        let body = async |cx: TestContext| body(cx.share()).await.map(Termination::report);
+        let body = |stage: &Stage<'_>| body(stage).map(Termination::report);
         let outcome = match timeout {
             None => live(&plan, flavor, &Limit::None, body),
             Some(limit) => limited(limit, move |limit| live(&plan, flavor, limit, body)),
@@ -158,168 +169,41 @@ fn fail(name: &str, should_panic: bool, error: &Error) -> ExitCode {
     panic!("{text}");
 }
 
-/// How a body ended.
-pub(crate) enum Outcome<R> {
-    Completed(R),
-    Failed(Error),
-    Panicked(Box<dyn Any + Send>),
-}
+#[cfg(test)]
+mod tests {
+    use std::thread;
 
-/// Longest time that the body may take.
-pub(crate) enum Limit {
-    None,
-    /// The time, and where to send that the body starts and ends.
-    Time(Duration, Sender<Event>),
-}
+    use super::*;
 
-/// What the thread that waits for a limited body gets to know.
-pub(crate) enum Event {
-    BodyStarted,
-    BodyEnded,
-}
-
-/// Provides what is declared, seeds, calls the body, and gives everything back.
-pub(crate) fn live<R: Passed>(
-    plan: &Plan,
-    flavor: Flavor,
-    limit: &Limit,
-    body: impl AsyncFnOnce(TestContext) -> Result<R>,
-) -> Outcome<R> {
-    let process = Process::current();
-    let runtime = match runtime(flavor) {
-        Ok(runtime) => runtime,
-        Err(error) => return Outcome::Failed(error),
-    };
-    let cx = match runtime.block_on(plan.provide(process)) {
-        Ok(cx) => cx,
-        Err(error) => return Outcome::Failed(error),
-    };
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        runtime.block_on(async {
-            seeds::run(&cx, &plan.seeds).await?;
-            within(limit, process, body(cx.share())).await
-        })
-    }));
-    if let Limit::Time(_, events) = limit {
-        let _ = events.send(Event::BodyEnded);
+    fn limited_to_20_ms() -> Test<()> {
+        let test = Test::new("run::tests", env!("CARGO_MANIFEST_DIR"));
+        test.timeout(Duration::from_millis(20))
     }
-    let outcome = match outcome {
-        Ok(Ok(value)) => Outcome::Completed(value),
-        Ok(Err(error)) => Outcome::Failed(error),
-        Err(panic) => Outcome::Panicked(panic),
-    };
-    let failed = !matches!(&outcome, Outcome::Completed(value) if value.passed());
-    let retained = failed && process.config.retain_failed();
-    runtime.block_on(async {
-        if failed {
-            report_failure(&cx, retained).await;
-        }
-        cx.finish().await;
-    });
-    let asked_to_end = Instant::now();
-    runtime.shutdown_timeout(LEFT_BEHIND);
-    cx.release(match retained {
-        true => Returned::Retained,
-        false if asked_to_end.elapsed() < LEFT_BEHIND => Returned::Clean,
-        // What still runs may use what it was given.
-        false => Returned::Dirty,
-    });
-    outcome
-}
 
-/// What a body returns, and whether it passed.
-pub(crate) trait Passed {
-    fn passed(&self) -> bool;
-}
-
-impl Passed for ExitCode {
-    fn passed(&self) -> bool {
-        *self == ExitCode::SUCCESS
+    #[test]
+    #[should_panic(expected = "it took longer than its timeout of 20ms")]
+    fn a_plain_body_that_ends_too_late_fails() {
+        limited_to_20_ms().run_plain(async |_| Ok(|| thread::sleep(Duration::from_millis(40))));
     }
-}
 
-/// Runs a test on a thread of its own, which is left alone if its body blocks for too long.
-fn limited<R: Send + 'static>(
-    limit: Duration,
-    live: impl FnOnce(&Limit) -> Outcome<R> + Send + 'static,
-) -> Outcome<R> {
-    let (events, happened) = mpsc::channel();
-    let (result, finished) = mpsc::sync_channel(1);
-    let name = thread::current().name().unwrap_or("test").to_owned();
-    let spawned = thread::Builder::new().name(name).spawn(move || {
-        let _ = result.send(live(&Limit::Time(limit, events)));
-    });
-    if let Err(error) = spawned {
-        return Outcome::Failed(Error::new("start the test's thread").because(error));
+    #[test]
+    #[should_panic(expected = "it blocks its thread")]
+    fn a_plain_body_that_does_not_end_fails() {
+        limited_to_20_ms().run_plain(async |_| {
+            Ok(|| {
+                loop {
+                    thread::park();
+                }
+            })
+        });
     }
-    // What comes before the body has limits of its own.
-    let in_time = happened.recv().is_err()
-        || !matches!(
-            happened.recv_timeout(limit + GRACE),
-            Err(mpsc::RecvTimeoutError::Timeout)
-        );
-    if !in_time {
-        return Outcome::Failed(
-            timed_out(limit).note("it blocks its thread, which is left alone; the process ends it"),
-        );
-    }
-    finished.recv().unwrap_or_else(|error| {
-        Outcome::Failed(Error::new("run the test on a thread of its own").because(error))
-    })
-}
 
-/// Limits a body by the clock of the machine: the test may have paused that of its runtime.
-async fn within<R>(
-    limit: &Limit,
-    process: &Arc<Process>,
-    body: impl Future<Output = Result<R>>,
-) -> Result<R> {
-    let Limit::Time(limit, events) = limit else {
-        return body.await;
-    };
-    let _ = events.send(Event::BodyStarted);
-    let time = *limit;
-    let timer = process.background.run(async move {
-        tokio::time::sleep(time).await;
-        Ok(())
-    });
-    tokio::select! {
-        biased;
-        result = body => result,
-        _ = timer => Err(timed_out(time)),
-    }
-}
-
-fn timed_out(limit: Duration) -> Error {
-    Error::new("finish the test's body")
-        .because(format!("it took longer than its timeout of {limit:?}"))
-        .with_help("give it more time with `timeout = \"…\"`, or see what it waits for")
-}
-
-pub(crate) fn runtime(flavor: Flavor) -> Result<Runtime> {
-    let mut builder = match flavor {
-        Flavor::CurrentThread => Builder::new_current_thread(),
-        Flavor::MultiThread { worker_threads } => {
-            let mut builder = Builder::new_multi_thread();
-            worker_threads.map(|number| builder.worker_threads(number));
-            builder
-        }
-    };
-    builder
-        .enable_all()
-        .build()
-        .map_err(|error| Error::new("start the test's tokio runtime").because(error))
-}
-
-/// Says what a failed test ran on, and how to reach it if it is retained.
-async fn report_failure(cx: &TestContext, retained: bool) {
-    for held in cx.slots() {
-        report::ran_on(&held.description());
-        if retained && let Some(address) = held.slot.address() {
-            report::retained(&address);
-        }
-        let log = Arc::clone(&held.slot).log();
-        let log = cx.process().background.run(async { Ok(log.await) });
-        report::server_log(held.name, &log.await.unwrap_or_default());
+    #[test]
+    #[should_panic(expected = "it took longer than its timeout of 20ms")]
+    fn the_arguments_of_a_plain_body_count_as_its_time() {
+        limited_to_20_ms().run_plain(async |_| {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            Ok(|| {})
+        });
     }
 }

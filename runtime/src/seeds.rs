@@ -1,6 +1,5 @@
 //! Seeds: files and functions that fill a test's services before its body runs.
 
-use std::error::Error as StdError;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -8,6 +7,7 @@ use std::sync::Arc;
 
 use crate::context::TestContext;
 use crate::inject::FromContext;
+use crate::service::BoxError;
 use crate::{Error, Result};
 
 /// One entry of `seeds(…)`, in the order declared.
@@ -17,20 +17,21 @@ pub(crate) enum Seed {
         service: &'static str,
         path: PathBuf,
     },
-    /// An async function, by the name it was written with.
+    /// A function, by the name it was written with.
     Function(&'static str, Box<dyn SeedCall>),
 }
 
 impl Seed {
     /// Returns a function with the name to report it by; `E` stands for the services that its
     /// arguments come from.
-    pub(crate) fn function<E, A, F>(name: &'static str, function: F) -> Self
+    pub(crate) fn function<E, A, K, F>(name: &'static str, function: F) -> Self
     where
         E: 'static,
-        F: SeedFunction<A, Output: SeedOutput>,
+        F: SeedFunction<A, K, Output: SeedOutput>,
         A: SeedArguments<E> + 'static,
+        K: 'static,
     {
-        let call: Call<E, F, A> = Call {
+        let call: Call<E, F, A, K> = Call {
             function,
             arguments: std::marker::PhantomData,
         };
@@ -44,14 +45,14 @@ pub(crate) trait SeedCall: Send {
     fn call<'a>(&'a self, cx: &'a TestContext) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
 }
 
-struct Call<E, F, A> {
+struct Call<E, F, A, K> {
     function: F,
-    arguments: std::marker::PhantomData<fn() -> (E, A)>,
+    arguments: std::marker::PhantomData<fn() -> (E, A, K)>,
 }
 
-impl<E, A, F> SeedCall for Call<E, F, A>
+impl<E, A, K, F> SeedCall for Call<E, F, A, K>
 where
-    F: SeedFunction<A, Output: SeedOutput>,
+    F: SeedFunction<A, K, Output: SeedOutput>,
     A: SeedArguments<E>,
 {
     fn call<'a>(&'a self, cx: &'a TestContext) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>> {
@@ -65,20 +66,28 @@ where
     }
 }
 
-/// An async function by the number of its arguments. Whether they can be injected is checked
-/// separately, so that the compiler names the argument at fault.
+/// A function by the number of its arguments `A` and its kind `K`: async, or plain. Whether the
+/// arguments can be injected is checked separately, so that the compiler names the one at fault.
 #[diagnostic::on_unimplemented(
     message = "this is not a seed function",
-    label = "not an `async fn` of up to eight arguments",
-    note = "a seed is an `async fn` of up to eight injectable arguments that returns `()` or `Result<(), E>`"
+    label = "not a function of up to eight arguments that returns `()` or `Result<(), E>`",
+    note = "a seed is an `async fn` or a plain `fn` of up to eight injectable arguments that returns `()` or `Result<(), E>`; the arguments of a plain one are `Send`"
 )]
-pub trait SeedFunction<A>: Send + 'static {
+pub trait SeedFunction<A, K>: Send + 'static {
     /// What the function returns once it has run.
     type Output;
 
     /// Calls the function.
     fn call(&self, arguments: A) -> impl Future<Output = Self::Output>;
 }
+
+/// The kind of a seed function that is async.
+#[derive(Debug)]
+pub struct Async;
+
+/// The kind of a seed function that is not async. It runs on a thread that may block.
+#[derive(Debug)]
+pub struct Plain;
 
 /// The arguments of a seed function.
 pub trait SeedArguments<D>: Sized {
@@ -94,24 +103,24 @@ pub trait SeedArguments<D>: Sized {
 )]
 pub trait SeedOutput {
     /// The outcome, as an error of the runtime.
-    fn into_result(self) -> Result<(), Box<dyn StdError + Send + Sync>>;
+    fn into_result(self) -> Result<(), BoxError>;
 }
 
 impl SeedOutput for () {
-    fn into_result(self) -> Result<(), Box<dyn StdError + Send + Sync>> {
+    fn into_result(self) -> Result<(), BoxError> {
         Ok(())
     }
 }
 
-impl<E: Into<Box<dyn StdError + Send + Sync>>> SeedOutput for Result<(), E> {
-    fn into_result(self) -> Result<(), Box<dyn StdError + Send + Sync>> {
+impl<E: Into<BoxError>> SeedOutput for Result<(), E> {
+    fn into_result(self) -> Result<(), BoxError> {
         self.map_err(Into::into)
     }
 }
 
 macro_rules! seed_functions {
     ($($argument:ident),*) => {
-        impl<Fun, Fut, $($argument,)*> SeedFunction<($($argument,)*)> for Fun
+        impl<Fun, Fut, $($argument,)*> SeedFunction<($($argument,)*), Async> for Fun
         where
             Fun: Fn($($argument),*) -> Fut + Send + 'static,
             Fut: Future,
@@ -121,6 +130,23 @@ macro_rules! seed_functions {
             #[allow(non_snake_case)]
             fn call(&self, ($($argument,)*): ($($argument,)*)) -> impl Future<Output = Fut::Output> {
                 self($($argument),*)
+            }
+        }
+
+        impl<Fun, Ret, $($argument,)*> SeedFunction<($($argument,)*), Plain> for Fun
+        where
+            Fun: Fn($($argument),*) -> Ret + Clone + Send + 'static,
+            Ret: SeedOutput,
+            $($argument: Send + 'static,)*
+        {
+            type Output = Result<(), BoxError>;
+
+            #[allow(non_snake_case)]
+            fn call(&self, ($($argument,)*): ($($argument,)*)) -> impl Future<Output = Self::Output> {
+                let function = self.clone();
+                let called = tokio::task::spawn_blocking(move || function($($argument),*).into_result());
+                // A panic is an error of the seed.
+                async { called.await? }
             }
         }
 

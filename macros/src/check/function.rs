@@ -37,13 +37,6 @@ pub(crate) fn check(
         errors.push(attribute, message);
     }
     let signature = &function.signature;
-    // The other attribute may be the one that took the `async` away.
-    if signature.asyncness.is_none() && other_test.is_none() {
-        errors.push(
-            signature.fn_token,
-            "the test must be async: write `async fn`",
-        );
-    }
     qualifiers(signature, errors);
     for argument in &signature.inputs {
         check_argument(argument, errors);

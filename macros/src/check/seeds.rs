@@ -23,7 +23,7 @@ pub(crate) enum Seed {
         /// The literal that names it.
         span: Span,
     },
-    /// An async function.
+    /// A function.
     Function {
         /// Name of the service that it belongs to, if it is written inside of one.
         service: Option<String>,
@@ -139,7 +139,7 @@ fn seed(expression: &Expr, target: &Target<'_>, site: &Site) -> Result<Seed> {
         }
         _ => {
             let message = format!(
-                "a seed is a file's name in quotes or the path of an `async fn`: write `{EXAMPLE}`"
+                "a seed is a file's name in quotes or the path of a function: write `{EXAMPLE}`"
             );
             Err(Error::new_spanned(expression, message))
         }
@@ -187,7 +187,7 @@ fn extensions_of(kind: &Kind, name: &LitStr) -> Result<Vec<&'static str>> {
     };
     let Some(extension) = kind.seed_extension else {
         let message = format!(
-            "`{}` takes no seed files: write an `async fn` that fills it, as in `seeds(insert_mail)`",
+            "`{}` takes no seed files: write a function that fills it, as in `seeds(insert_mail)`",
             kind.word
         );
         return Err(Error::new_spanned(name, message));

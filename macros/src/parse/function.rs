@@ -10,7 +10,7 @@ pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     /// `pub` and the like.
     pub(crate) visibility: Visibility,
-    /// From `async` to the return type, without the `#[from(…)]` of the arguments.
+    /// From the qualifiers to the return type, without the `#[from(…)]` of the arguments.
     pub(crate) signature: Signature,
     /// The `#[from(…)]` of each argument.
     pub(crate) sources: Vec<Vec<Attribute>>,
@@ -26,7 +26,7 @@ impl Parse for Function {
         let not_a_function = |_| {
             syn::Error::new(
                 start,
-                "`#[container_test]` goes on an `async fn` with a body",
+                "`#[container_test]` goes on a function with a body",
             )
         };
         let mut signature: Signature = input.parse().map_err(not_a_function)?;

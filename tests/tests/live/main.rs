@@ -3,6 +3,7 @@
 mod arguments;
 mod handles;
 mod isolation;
+mod plain;
 mod schema;
 mod seeds;
 mod shape;

@@ -10,7 +10,7 @@ fn used_by_the_test_alone() {}
     colour = "red"
 )]
 #[cfg(all())]
-pub(crate) fn case<T>(_pool: impl Clone) {
+pub(crate) async fn case<T>(_pool: impl Clone) {
     used_by_the_test_alone();
     let _count: u32 = "seven";
 }
