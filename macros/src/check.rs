@@ -1,5 +1,6 @@
 //! Syntax to meaning: every mistake is found here, and what is left is typed.
 
+mod condition;
 mod function;
 mod kinds;
 mod migrations;
@@ -15,7 +16,8 @@ use std::time::Duration;
 
 use syn::Path;
 
-pub(crate) use self::function::{Wrapper, is_test};
+pub(crate) use self::condition::Condition;
+pub(crate) use self::function::{Gate, Output, Wrapper, is_test};
 pub(crate) use self::kinds::Kind;
 pub(crate) use self::migrations::Migrations;
 pub(crate) use self::seeds::Seed;

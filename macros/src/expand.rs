@@ -7,14 +7,14 @@ mod service;
 use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{FnArg, Ident, LitStr, ReturnType, Signature, Type};
 
 use self::declared::Offer;
 use self::runtime::Runtime;
-use crate::check::{Declaration, Flavor, Seed, Wrapper};
+use crate::check::{Condition, Declaration, Flavor, Gate, Output, Seed, Wrapper};
 use crate::parse::{Function, written};
 
 /// Returns the test that replaces the annotated function.
@@ -27,20 +27,17 @@ pub(crate) fn expand(declaration: &Declaration, function: &Function) -> TokenStr
         ..
     } = function;
     let name = &signature.ident;
-    let ignore = declaration.wrapper.gate.as_ref().map(|feature| {
-        let reason = format!("needs `--features {feature}`");
-        quote!(#[cfg_attr(not(feature = #feature), ignore = #reason)])
-    });
+    let ignore = declaration.wrapper.gate.as_ref().map(ignore);
     let runtime = Runtime::at(declaration.crate_path.as_ref());
     let offers = declared::offers(declaration, &runtime);
     let declared = declared::declared(declaration, &offers, &runtime);
     let run = run(declaration, &offers, signature, &runtime);
-    let (output, run) = if declaration.wrapper.should_panic {
-        // The test harness accepts `#[should_panic]` only without a return type. There is no exit
-        // code to lose: a body that panics does not return.
-        (None, quote!(let _ = #run;))
-    } else {
-        (Some(quote!(-> ::std::process::ExitCode)), run)
+    // Other attributes may look at the return type, and the test harness accepts `#[should_panic]`
+    // only without one.
+    let (output, run) = match declaration.wrapper.output {
+        Output::Nothing => (None, quote!(let _ = #run;)),
+        Output::Result => (Some(signature.output.to_token_stream()), run),
+        Output::Other => (Some(quote!(-> ::std::process::ExitCode)), run),
     };
     quote! {
         #(#attributes)*
@@ -54,6 +51,17 @@ pub(crate) fn expand(declaration: &Declaration, function: &Function) -> TokenStr
             #run
         }
     }
+}
+
+/// The attribute that ignores the test without the feature of its gate.
+fn ignore(gate: &Gate) -> TokenStream {
+    let feature = &gate.feature;
+    let reason = format!("needs `--features {feature}`");
+    let condition = match &gate.ignored {
+        None => quote!(not(feature = #feature)),
+        Some(ignored) => quote!(all(not(feature = #feature), not(#ignored))),
+    };
+    quote!(#[cfg_attr(#condition, ignore = #reason)])
 }
 
 /// The one call chain: the declaration, and the body.
@@ -79,21 +87,27 @@ fn run(
         let flavor = self::flavor(flavor);
         quote!(.flavor(#runtime::__private::Flavor::#flavor))
     });
-    let should_panic = declaration
-        .wrapper
-        .should_panic
-        .then(|| quote!(.should_panic()));
+    let should_panic = declaration.wrapper.should_panic.as_ref().map(|condition| {
+        let whether = match condition {
+            Condition::Always => quote!(true),
+            Condition::If(predicate) => quote!(::core::cfg!(#predicate)),
+        };
+        quote!(.should_panic(#whether))
+    });
     let body = body(&declaration.wrapper, signature, runtime);
     // A return type that a test cannot have is reported where it is written.
     let span = match &signature.output {
         ReturnType::Default => Span::call_site(),
         ReturnType::Type(_, ty) => at(ty),
     };
-    let run = if signature.asyncness.is_some() {
-        quote_spanned!(span=> .run(#body))
-    } else {
-        quote_spanned!(span=> .run_plain(#body))
+    let is_result = matches!(declaration.wrapper.output, Output::Result);
+    let method = match (signature.asyncness, is_result) {
+        (Some(_), false) => quote_spanned!(span=> run),
+        (Some(_), true) => quote_spanned!(span=> run_result),
+        (None, false) => quote_spanned!(span=> run_plain),
+        (None, true) => quote_spanned!(span=> run_plain_result),
     };
+    let run = quote_spanned!(span=> .#method(#body));
     quote! {
         #runtime::__private::Test::<__Declared>::new(
             ::core::concat!(::core::module_path!(), #name),

@@ -53,8 +53,15 @@ use site::Site;
 /// on a runtime of its own. What the arguments have started goes on while it runs. An argument whose
 /// `Drop` needs a runtime, such as sqlx's `PoolConnection`, takes an `async fn`.
 ///
-/// Its other attributes (`#[ignore]`, `#[should_panic]`, `#[cfg]`, `#[allow]`), its documentation and
-/// its visibility stay as they are. `#[test]` or `#[tokio::test]` must not be among them.
+/// Its other attributes (`#[ignore]`, `#[should_panic]`, `#[cfg]`, `#[allow]`, also in `#[cfg_attr]`),
+/// its documentation and its visibility stay as they are. `#[test]` or `#[tokio::test]` must not be
+/// among them.
+///
+/// Attributes of other crates that wrap a function, such as `#[serial]` of serial_test or
+/// `#[traced_test]`, stand below this one: they get the test as the test harness does, a function
+/// without arguments. It returns what the test returns if that is nothing, or a type whose name ends in
+/// `Result`. Above this one they get the function as it is written, and some drop its arguments.
+/// `#[test_log::test]` may stand on either side.
 ///
 /// # Services
 ///
@@ -209,7 +216,7 @@ use site::Site;
 ///
 /// ```ignore
 /// #[test]
-/// fn signs_up() -> ExitCode {
+/// fn signs_up() -> anyhow::Result<()> {
 ///     async fn signs_up(pool: PgPool, mut redis: ConnectionManager) -> anyhow::Result<()> { /* … */ }
 ///
 ///     struct Declared;
@@ -226,7 +233,7 @@ use site::Site;
 ///         .seed_file("postgres", "tests/fixtures/users.sql")
 ///         .seed_function::<Declared, _, _>("insert_session", insert_session)
 ///         .timeout(Duration::from_secs(30))
-///         .run(async |cx: TestContext<Declared>| {
+///         .run_result(async |cx: TestContext<Declared>| {
 ///             let pool: PgPool = inject(&cx).await?;
 ///             let redis: ConnectionManager = inject(&cx).await?;
 ///             Ok(signs_up(pool, redis).await)
@@ -237,8 +244,8 @@ use site::Site;
 /// Options set fields, as in `|service| { service.image = Some(text("postgres:18-alpine")); }`. An
 /// argument with `#[from(orders)]` is made by `inject_from::<FromOrders, _, _>(&cx)`, whose marker
 /// declares `orders` as the only service of its kind. A plain `fn` is called by
-/// `.run_plain(async |cx| { …; Ok(move || signs_up(pool, redis)) })`. A test with `#[should_panic]` has no return
-/// type, because the test harness requires that.
+/// `.run_plain_result(async |cx| { …; Ok(move || signs_up(pool, redis)) })`. Without a `Result`, the
+/// calls are `.run(…)` and `.run_plain(…)`, which return an `ExitCode`.
 ///
 /// # Errors
 ///

@@ -209,6 +209,53 @@ fn is_ignored_unless_the_feature_of_the_gate_is_on() {
 }
 
 #[test]
+fn is_ignored_once_where_the_user_ignores_it_under_a_condition() {
+    let item = "#[cfg_attr(windows, ignore = \"no sockets\")] async fn gated() {}";
+    let expansion = expansion_at(&gated(), "redis", item);
+    let condition = "#[cfg_attr(\n    all(not(feature = \"integration\"), not(windows)),\n";
+    assert!(expansion.contains(condition), "{expansion}");
+}
+
+#[test]
+fn should_panic_under_the_condition_of_the_attribute() {
+    let item = "#[cfg_attr(unix, should_panic)] async fn panics() {}";
+    let expansion = expansion("", item);
+    assert!(
+        expansion.contains(".should_panic(::core::cfg!(unix))"),
+        "{expansion}"
+    );
+    assert!(expansion.contains("fn panics() {"), "{expansion}");
+}
+
+#[test]
+fn returns_what_the_function_returns_if_other_attributes_may_look_at_it() {
+    let item = "#[serial] fn one_by_one() -> anyhow::Result<()> { Ok(()) }";
+    assert_snapshot!(expansion("", item));
+}
+
+#[test]
+fn leaves_the_test_attribute_of_test_log() {
+    let expansion = expansion("", "#[test_log::test] async fn logs() {}");
+    assert!(expansion.contains("#[test_log::test]"), "{expansion}");
+    assert!(!expansion.contains("compile_error"), "{expansion}");
+}
+
+#[test]
+fn makes_one_test_of_a_function_that_another_attribute_has_made_a_test() {
+    for item in [
+        "#[::core::prelude::v1::test] async fn logs() {}",
+        "#[::core::prelude::v1::test] fn logs(database: Database) {}",
+    ] {
+        let expansion = expansion("postgres", item);
+        assert_eq!(
+            expansion.matches("#[::core::prelude::v1::test]").count(),
+            1,
+            "{expansion}"
+        );
+    }
+}
+
+#[test]
 fn keeps_the_users_own_reason_for_ignoring_a_test() {
     let item = "#[ignore = \"slow\"] async fn ignored() {}";
     let expansion = expansion_at(&gated(), "redis", item);

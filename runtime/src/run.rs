@@ -2,6 +2,7 @@
 
 mod stage;
 
+use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
 use std::process::{ExitCode, Termination};
@@ -95,10 +96,10 @@ impl<D: 'static> Test<D> {
         self
     }
 
-    /// Says that the function has `#[should_panic]`.
+    /// Says whether the function has `#[should_panic]`.
     #[must_use]
-    pub fn should_panic(mut self) -> Self {
-        self.should_panic = true;
+    pub fn should_panic(mut self, whether: bool) -> Self {
+        self.should_panic = whether;
         self
     }
 
@@ -125,19 +126,44 @@ impl<D: 'static> Test<D> {
         self.conclude(|stage| stage.beside_runtime(async |cx| prepare(cx.share()).await))
     }
 
+    /// Does what [`run`](Self::run) does, for a body that returns a `Result`: an error is returned,
+    /// unless the test has a timeout. Then it is printed, since it need not be able to leave its
+    /// thread, and the test fails.
+    #[track_caller]
+    pub fn run_result<T, E, B>(self, body: B) -> Result<T, E>
+    where
+        T: Termination + Send + 'static,
+        E: Debug,
+        B: AsyncFnOnce(TestContext<D>) -> Result<Result<T, E>> + Send + 'static,
+    {
+        self.conclude_result(|stage| stage.on_runtime(async |cx| body(cx.share()).await))
+    }
+
+    /// Does what [`run_plain`](Self::run_plain) does, for a call that returns a `Result`, as
+    /// [`run_result`](Self::run_result) passes it on.
+    #[track_caller]
+    pub fn run_plain_result<T, E, C, B>(self, prepare: B) -> Result<T, E>
+    where
+        T: Termination + Send + 'static,
+        E: Debug,
+        C: FnOnce() -> Result<T, E>,
+        B: AsyncFnOnce(TestContext<D>) -> Result<C> + Send + 'static,
+    {
+        self.conclude_result(|stage| stage.beside_runtime(async |cx| prepare(cx.share()).await))
+    }
+
     #[track_caller]
     fn conclude<R: Termination>(
         self,
         body: impl FnOnce(&Stage<'_>) -> Result<R> + Send + 'static,
     ) -> ExitCode {
+        let (should_panic, name) = (self.should_panic, self.plan.name.clone());
         let Self {
             plan,
             timeout,
             flavor,
-            should_panic,
             ..
         } = self;
-        let name = plan.name.clone();
         let body = |stage: &Stage<'_>| body(stage).map(Termination::report);
         let outcome = match timeout {
             None => live(&plan, flavor, &Limit::None, body),
@@ -145,28 +171,62 @@ impl<D: 'static> Test<D> {
         };
         match outcome {
             Outcome::Completed(code) => code,
-            Outcome::Failed(error) => fail(&name, should_panic, &error),
+            Outcome::Failed(error) if should_panic => {
+                // A test that should panic must not pass because of a server that is missing.
+                eprintln!("{}", failure(&name, &error));
+                ExitCode::FAILURE
+            }
+            Outcome::Failed(error) => panic!("{}", failure(&name, &error)),
+            Outcome::Panicked(panic) => resume_unwind(panic),
+        }
+    }
+
+    #[track_caller]
+    fn conclude_result<T: Termination + Send + 'static, E: Debug>(
+        self,
+        body: impl FnOnce(&Stage<'_>) -> Result<Result<T, E>> + Send + 'static,
+    ) -> Result<T, E> {
+        let name = self.plan.name.clone();
+        let Self {
+            plan,
+            timeout,
+            flavor,
+            ..
+        } = self;
+        let outcome = match timeout {
+            None => live(&plan, flavor, &Limit::None, body),
+            Some(limit) => {
+                let body = |stage: &Stage<'_>| body(stage).map(printed);
+                match limited(limit, move |limit| live(&plan, flavor, limit, body)) {
+                    Outcome::Completed(Ok(value)) => Outcome::Completed(Ok(value)),
+                    Outcome::Completed(Err(())) => Outcome::Panicked(Box::new("returned an error")),
+                    Outcome::Failed(error) => Outcome::Failed(error),
+                    Outcome::Panicked(panic) => Outcome::Panicked(panic),
+                }
+            }
+        };
+        match outcome {
+            Outcome::Completed(returned) => returned,
+            Outcome::Failed(error) => panic!("{}", failure(&name, &error)),
             Outcome::Panicked(panic) => resume_unwind(panic),
         }
     }
 }
 
-impl<D> std::fmt::Debug for Test<D> {
+impl<D> Debug for Test<D> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Test").field(&self.plan.name).finish()
     }
 }
 
-/// Fails the test with an error of ours.
-#[track_caller]
-fn fail(name: &str, should_panic: bool, error: &Error) -> ExitCode {
-    let text = format!("the test {name} could not run\n\n{}\n", error.report());
-    // A test that should panic must not pass because of a server that is missing.
-    if should_panic {
-        eprintln!("{text}");
-        return ExitCode::FAILURE;
-    }
-    panic!("{text}");
+/// What is said of a test that fails with an error of ours.
+fn failure(name: &str, error: &Error) -> String {
+    format!("the test {name} could not run\n\n{}\n", error.report())
+}
+
+/// Prints an error that a test has returned, as the test harness does.
+fn printed<T, E: Debug>(returned: Result<T, E>) -> Result<T, ()> {
+    returned.map_err(|error| eprintln!("Error: {error:?}"))
 }
 
 #[cfg(test)]

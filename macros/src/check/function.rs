@@ -1,10 +1,11 @@
 //! The annotated function: its signature and its other attributes.
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Attribute, Error, FnArg, Ident, ReturnType, Signature, Type};
 
+use super::condition::{Condition, condition};
 use super::services::Services;
 use super::value;
 use crate::parse::{Errors, Function};
@@ -14,11 +15,33 @@ use crate::site::Site;
 #[derive(Default)]
 pub(crate) struct Wrapper {
     /// The feature without which it is ignored.
-    pub(crate) gate: Option<String>,
-    /// Whether it passes only if it panics.
-    pub(crate) should_panic: bool,
+    pub(crate) gate: Option<Gate>,
+    /// When it passes only if it panics.
+    pub(crate) should_panic: Option<Condition>,
+    /// What it returns.
+    pub(crate) output: Output,
     /// The service that each argument is made from, if `#[from(…)]` names one.
     pub(crate) sources: Vec<Option<String>>,
+}
+
+/// A feature without which a test is ignored.
+pub(crate) struct Gate {
+    /// The feature.
+    pub(crate) feature: String,
+    /// Where the test is ignored in any case: a second `#[ignore]` would be a warning.
+    pub(crate) ignored: Option<TokenStream>,
+}
+
+/// What a test function returns, as far as its tokens show.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Output {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A type whose name ends in `Result`.
+    Result,
+    /// Any other type.
+    Other,
 }
 
 /// Checks the function; its mistakes go to `errors`.
@@ -41,14 +64,9 @@ pub(crate) fn check(
     for argument in &signature.inputs {
         check_argument(argument, errors);
     }
-    let has = |name: &str| {
-        function
-            .attributes
-            .iter()
-            .any(|attribute| attribute.path().is_ident(name))
-    };
-    let should_panic = has("should_panic");
-    if should_panic && !returns_unit(signature) {
+    let output = output(signature);
+    let should_panic = condition(&function.attributes, "should_panic");
+    if should_panic.is_some() && !matches!(output, Output::Nothing) {
         let message = "a test with `#[should_panic]` must return nothing: take the return type out, and use `unwrap` or `expect` instead of `?`";
         errors.push(&signature.output, message);
     }
@@ -61,9 +79,18 @@ pub(crate) fn check(
         errors.absorb(Error::new(Span::call_site(), problem));
         &None
     });
+    let gate = gate.clone().and_then(|feature| {
+        let ignored = match condition(&function.attributes, "ignore") {
+            None => None,
+            Some(Condition::If(predicate)) => Some(predicate),
+            Some(Condition::Always) => return None,
+        };
+        Some(Gate { feature, ignored })
+    });
     Wrapper {
-        gate: gate.clone().filter(|_| !has("ignore")),
+        gate,
         should_panic,
+        output,
         sources,
     }
 }
@@ -159,27 +186,31 @@ fn check_argument(argument: &FnArg, errors: &mut Errors) {
 }
 
 /// Returns whether an attribute makes a test by itself, as `#[test]` and `#[tokio::test]` do.
+/// `#[test_log::test]` leaves that to a test attribute beside it.
 pub(crate) fn is_test(attribute: &Attribute) -> bool {
-    attribute
-        .path()
-        .segments
-        .last()
-        .is_some_and(|name| name.ident == "test" || name.ident == "container_test")
+    let segments = &attribute.path().segments;
+    let is_name = |name: &Ident| name == "test" || name == "container_test";
+    let leaves_it = segments.first().is_some_and(|first| first.ident == "test_log");
+    !leaves_it && segments.last().is_some_and(|name| is_name(&name.ident))
 }
 
-fn returns_unit(signature: &Signature) -> bool {
-    fn is_unit(ty: &Type) -> bool {
+fn output(signature: &Signature) -> Output {
+    fn of(ty: &Type) -> Output {
         match ty {
-            Type::Tuple(tuple) => tuple.elems.is_empty(),
-            Type::Group(group) => is_unit(&group.elem),
-            Type::Paren(paren) => is_unit(&paren.elem),
+            Type::Tuple(tuple) if tuple.elems.is_empty() => Output::Nothing,
+            Type::Group(group) => of(&group.elem),
+            Type::Paren(paren) => of(&paren.elem),
             // A function that never returns has no value either.
-            Type::Never(_) => true,
-            _ => false,
+            Type::Never(_) => Output::Nothing,
+            Type::Path(path) => match path.path.segments.last() {
+                Some(name) if name.ident.to_string().ends_with("Result") => Output::Result,
+                _ => Output::Other,
+            },
+            _ => Output::Other,
         }
     }
     match &signature.output {
-        ReturnType::Default => true,
-        ReturnType::Type(_, ty) => is_unit(ty),
+        ReturnType::Default => Output::Nothing,
+        ReturnType::Type(_, ty) => of(ty),
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Function {
 
 impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let attributes = input.call(Attribute::parse_outer)?;
+        let mut attributes = input.call(Attribute::parse_outer)?;
         let visibility = input.parse()?;
         let start = input.span();
         let not_a_function = |_| {
@@ -34,6 +34,11 @@ impl Parse for Function {
         if body.delimiter() != Delimiter::Brace {
             return Err(not_a_function(input.error("")));
         }
+        // Another attribute has added it, for a function that is no test yet. `#[tokio::test]` adds it
+        // as well, but to a function that it has made a test of.
+        if signature.asyncness.is_some() || !signature.inputs.is_empty() {
+            attributes.retain(|attribute| !is_test_of_the_prelude(attribute));
+        }
         let sources = signature.inputs.iter_mut().map(take_sources).collect();
         Ok(Self {
             attributes,
@@ -43,6 +48,18 @@ impl Parse for Function {
             body,
         })
     }
+}
+
+/// Whether an attribute is `#[::core::prelude::v1::test]`, as macros write `#[test]`.
+fn is_test_of_the_prelude(attribute: &Attribute) -> bool {
+    let names: Vec<String> = attribute
+        .path()
+        .segments
+        .iter()
+        .map(|segment| segment.ident.to_string())
+        .collect();
+    matches!(&names[..], [krate, prelude, _, test]
+        if (krate == "core" || krate == "std") && prelude == "prelude" && test == "test")
 }
 
 /// Takes `#[from(…)]` off an argument: the compiler does not know it.

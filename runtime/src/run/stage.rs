@@ -170,6 +170,17 @@ impl Passed for ExitCode {
     }
 }
 
+impl<T: 'static, E> Passed for Result<T, E> {
+    fn passed(&self) -> bool {
+        self.as_ref().is_ok_and(|value| {
+            let value: &dyn Any = value;
+            value
+                .downcast_ref::<ExitCode>()
+                .is_none_or(|code| *code == ExitCode::SUCCESS)
+        })
+    }
+}
+
 /// Runs a test on a thread of its own, which is left alone if its body blocks for too long.
 pub(super) fn limited<R: Send + 'static>(
     limit: Duration,

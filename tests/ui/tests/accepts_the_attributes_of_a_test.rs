@@ -1,3 +1,5 @@
+#![deny(warnings)]
+
 use container_test::container_test;
 
 /// Documented.
@@ -36,4 +38,17 @@ async fn on_other_systems(_of: NoSuchType) {}
 #[container_test(postgres)]
 async fn with_lints() {
     let count = 1;
+}
+
+#[container_test(postgres)]
+#[cfg_attr(unix, ignore = "some system")]
+#[cfg_attr(windows, ignore = "another system")]
+async fn ignored_on_some_systems() -> Result<(), String> {
+    Ok(())
+}
+
+#[cfg_attr(unix, should_panic = "some system")]
+#[container_test(postgres)]
+fn panics_on_some_systems_as_well() {
+    panic!("some system");
 }
