@@ -1,5 +1,6 @@
 //! Syntax to meaning: every mistake is found here, and what is left is typed.
 
+mod cases;
 mod condition;
 mod function;
 mod kinds;
@@ -11,11 +12,13 @@ mod service;
 mod services;
 mod setting;
 mod value;
+mod versions;
 
 use std::time::Duration;
 
 use syn::Path;
 
+pub(crate) use self::cases::Case;
 pub(crate) use self::condition::Condition;
 pub(crate) use self::function::{Gate, Output, Wrapper, is_test};
 pub(crate) use self::kinds::Kind;
@@ -24,6 +27,7 @@ pub(crate) use self::seeds::Seed;
 pub(crate) use self::service::Service;
 pub(crate) use self::setting::{Isolation, Setting};
 pub(crate) use self::value::{enumeration, from_attributes, nearest};
+pub(crate) use self::versions::Version;
 use crate::parse::{Entry, Errors, Function};
 use crate::site::Site;
 

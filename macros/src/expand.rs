@@ -1,8 +1,10 @@
 //! Meaning to tokens: the test that calls the runtime.
 
 mod declared;
+mod deeper;
 mod runtime;
 mod service;
+mod variants;
 
 use std::time::Duration;
 
@@ -10,14 +12,16 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{FnArg, Ident, LitStr, ReturnType, Signature, Type};
+use syn::{Expr, FnArg, Ident, LitStr, ReturnType, Signature, Type};
 
 use self::declared::Offer;
+use self::deeper::deeper;
 use self::runtime::Runtime;
+use self::variants::{Place, Variant};
 use crate::check::{Condition, Declaration, Flavor, Gate, Output, Seed, Wrapper};
 use crate::parse::{Function, written};
 
-/// Returns the test that replaces the annotated function.
+/// Returns the test that replaces the annotated function, or the module of its tests.
 pub(crate) fn expand(declaration: &Declaration, function: &Function) -> TokenStream {
     let Function {
         attributes,
@@ -27,11 +31,75 @@ pub(crate) fn expand(declaration: &Declaration, function: &Function) -> TokenStr
         ..
     } = function;
     let name = &signature.ident;
-    let ignore = declaration.wrapper.gate.as_ref().map(ignore);
+    let variants = variants::variants(declaration);
+    if let [variant] = &variants[..]
+        && variant.name.is_empty()
+    {
+        let (output, run) = test(declaration, variant, signature, name);
+        let ignore = declaration.wrapper.gate.as_ref().map(ignore);
+        return quote! {
+            #(#attributes)*
+            #[::core::prelude::v1::test]
+            #ignore
+            #visibility fn #name() #output {
+                // The attribute requires the arguments to be taken by value.
+                #[allow(clippy::needless_pass_by_value, clippy::unused_async)]
+                #signature #body
+                #run
+            }
+        };
+    }
+    let placed = |places: &'static [Place]| {
+        let attributes = attributes.iter();
+        attributes.filter(|attribute| places.contains(&variants::place(attribute)))
+    };
+    let of_function = placed(&[Place::Both, Place::Function]);
+    let of_module = placed(&[Place::Both]);
+    let tests = variants.iter().map(|variant| {
+        let test_name = Ident::new(&variant.name, name.span().resolved_at(Span::call_site()));
+        let (output, run) = test(declaration, variant, signature, &test_name);
+        let ignore = declaration.wrapper.gate.as_ref().map(ignore);
+        let attributes = placed(&[Place::Tests]);
+        deeper(quote! {
+            #(#attributes)*
+            #[::core::prelude::v1::test]
+            #ignore
+            fn #test_name() #output {
+                #run
+            }
+        })
+    });
+    quote! {
+        #(#of_function)*
+        #[cfg(test)]
+        #[allow(clippy::needless_pass_by_value, clippy::unused_async)]
+        #visibility #signature #body
+
+        #(#of_module)*
+        #[cfg(test)]
+        #[allow(clippy::module_inception)]
+        mod #name {
+            // What the function and its attributes name is named as beside it.
+            #[allow(unused_imports, clippy::wildcard_imports)]
+            use super::*;
+
+            #(#tests)*
+        }
+    }
+}
+
+/// The return type of a test, and what is in it beside the function.
+fn test(
+    declaration: &Declaration,
+    variant: &Variant<'_>,
+    signature: &Signature,
+    name: &Ident,
+) -> (Option<TokenStream>, TokenStream) {
     let runtime = Runtime::at(declaration.crate_path.as_ref());
     let offers = declared::offers(declaration, &runtime);
     let declared = declared::declared(declaration, &offers, &runtime);
-    let run = run(declaration, &offers, signature, &runtime);
+    let body = body(&declaration.wrapper, variant, signature, &runtime);
+    let run = run(declaration, variant, &offers, signature, name, &body, &runtime);
     // Other attributes may look at the return type, and the test harness accepts `#[should_panic]`
     // only without one.
     let (output, run) = match declaration.wrapper.output {
@@ -39,18 +107,7 @@ pub(crate) fn expand(declaration: &Declaration, function: &Function) -> TokenStr
         Output::Result => (Some(signature.output.to_token_stream()), run),
         Output::Other => (Some(quote!(-> ::std::process::ExitCode)), run),
     };
-    quote! {
-        #(#attributes)*
-        #[::core::prelude::v1::test]
-        #ignore
-        #visibility fn #name() #output {
-            // The attribute requires the arguments to be taken by value.
-            #[allow(clippy::needless_pass_by_value, clippy::unused_async)]
-            #signature #body
-            #declared
-            #run
-        }
-    }
+    (output, quote!(#declared #run))
 }
 
 /// The attribute that ignores the test without the feature of its gate.
@@ -67,17 +124,20 @@ fn ignore(gate: &Gate) -> TokenStream {
 /// The one call chain: the declaration, and the body.
 fn run(
     declaration: &Declaration,
+    variant: &Variant<'_>,
     offers: &[Offer<'_>],
     signature: &Signature,
+    name: &Ident,
+    body: &TokenStream,
     runtime: &Runtime,
 ) -> TokenStream {
-    let name = format!("::{}", signature.ident.unraw());
+    let name = format!("::{}", name.unraw());
     let services = &declaration.services;
     let seeds = services.iter().flat_map(|service| &service.seeds);
     let seeds = seeds.chain(&declaration.seeds).map(seed);
     let services = services.iter().filter_map(|service| {
         let offer = offers.iter().find(|offer| offer.includes(service))?;
-        Some(service::service(service, &offer.ty, runtime))
+        Some(service::service(service, variant, &offer.ty, runtime))
     });
     let timeout = declaration.timeout.map(|timeout| {
         let timeout = duration(timeout);
@@ -94,7 +154,6 @@ fn run(
         };
         quote!(.should_panic(#whether))
     });
-    let body = body(&declaration.wrapper, signature, runtime);
     // A return type that a test cannot have is reported where it is written.
     let span = match &signature.output {
         ReturnType::Default => Span::call_site(),
@@ -167,33 +226,32 @@ fn flavor(flavor: &Flavor) -> TokenStream {
 
 /// The closure that makes the arguments, in order, and calls the function. If that is not async, the
 /// call is what the closure returns.
-fn body(wrapper: &Wrapper, signature: &Signature, runtime: &Runtime) -> TokenStream {
+fn body(
+    wrapper: &Wrapper,
+    variant: &Variant<'_>,
+    signature: &Signature,
+    runtime: &Runtime,
+) -> TokenStream {
     let function = &signature.ident;
     let types: Vec<&Type> = signature.inputs.iter().filter_map(argument_type).collect();
     let names: Vec<Ident> = (0..types.len())
         .map(|index| format_ident!("a{index}"))
         .collect();
-    let context = if types.is_empty() {
+    let injects = wrapper.from_case.iter().any(|from_case| !from_case);
+    let context = if !injects {
         quote!(_)
     } else {
         quote!(cx)
     };
-    let arguments = names
-        .iter()
-        .zip(&types)
-        .zip(&wrapper.sources)
-        .map(|((name, ty), source)| {
-            let span = at(*ty);
-            let runtime = runtime.spanned(span);
-            let inject = source.as_ref().map_or_else(
-                || quote_spanned!(span=> inject),
-                |source| {
-                    let marker = declared::source(source);
-                    quote_spanned!(span=> inject_from::<#marker, _, _>)
-                },
-            );
-            quote_spanned!(span=> let #name: #ty = #runtime::__private::#inject(&cx).await?;)
-        });
+    let mut values = variant.values.iter();
+    let mut arguments = Vec::new();
+    for (index, (name, ty)) in names.iter().zip(&types).enumerate() {
+        if wrapper.from_case[index] {
+            arguments.extend(values.next().map(|value| given(name, ty, value)));
+        } else {
+            arguments.push(injected(name, ty, wrapper.sources[index].as_deref(), runtime));
+        }
+    }
     let never = match &signature.output {
         ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => Some(ty),
         _ => None,
@@ -215,6 +273,29 @@ fn body(wrapper: &Wrapper, signature: &Signature, runtime: &Runtime) -> TokenStr
             #call
         }
     }
+}
+
+/// An argument with the value of its case.
+fn given(name: &Ident, ty: &Type, value: &Expr) -> TokenStream {
+    let span = at(value);
+    match ty {
+        Type::ImplTrait(_) => quote_spanned!(span=> let #name = #value;),
+        _ => quote_spanned!(span=> let #name: #ty = #value;),
+    }
+}
+
+/// An argument that is made by its type.
+fn injected(name: &Ident, ty: &Type, source: Option<&str>, runtime: &Runtime) -> TokenStream {
+    let span = at(ty);
+    let runtime = runtime.spanned(span);
+    let inject = source.map_or_else(
+        || quote_spanned!(span=> inject),
+        |source| {
+            let marker = declared::source(source);
+            quote_spanned!(span=> inject_from::<#marker, _, _>)
+        },
+    );
+    quote_spanned!(span=> let #name: #ty = #runtime::__private::#inject(&cx).await?;)
 }
 
 fn argument_type(argument: &FnArg) -> Option<&Type> {

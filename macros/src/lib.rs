@@ -63,6 +63,28 @@ use site::Site;
 /// `Result`. Above this one they get the function as it is written, and some drop its arguments.
 /// `#[test_log::test]` may stand on either side.
 ///
+/// # Several tests of one function
+///
+/// Lines of values make a test each:
+///
+/// ```ignore
+/// #[container_test(postgres)]
+/// #[case("a@example.com", true)]
+/// #[case::without_domain("a@", false)]
+/// async fn checks_an_address(#[case] address: &str, #[case] valid: bool, pool: PgPool) { /* … */ }
+/// ```
+///
+/// The tests are `checks_an_address::case_1` and `checks_an_address::case_2_without_domain`. The values
+/// are Rust expressions, one for each argument with `#[case]`, in the order of the arguments. All other
+/// attributes apply to each test. `#[rstest]` is not needed, and an error on the same function.
+///
+/// A list of images makes a test for each: `postgres(image = ["postgres:15-alpine",
+/// "postgres:17-alpine"])` makes `…::postgres_15_alpine` and `…::postgres_17_alpine`, and with cases
+/// `…::case_1_postgres_15_alpine` and so on.
+///
+/// The function of several tests stands beside the module that is named after it, so it must not be
+/// inside of another function.
+///
 /// # Services
 ///
 /// A service is a word or the path of a type, alone or with options in parentheses. A test without
@@ -79,7 +101,7 @@ use site::Site;
 ///
 /// | option | of | default | |
 /// |---|---|---|---|
-/// | `image = "postgres:17-alpine"` | both | a current one | Image that a container is made from. |
+/// | `image = "postgres:17-alpine"` | both | a current one | Image that a container is made from; a list makes [a test for each](#several-tests-of-one-function). |
 /// | `database = "app"` | `postgres` | the crate's name | What the database's name begins with; with `isolation = "server"`, its name. At most 63 bytes. |
 /// | `user = "app"` | `postgres` | `"postgres"`, a superuser | Role that the test connects as: an ordinary role that owns the database and what its migrations make. Its databases are not recycled. At most 63 bytes. |
 /// | `isolation = "server"` | both | `"database"` | `"database"`: a database or keyspace on a server that tests share. `"server"`: a server that no other test uses. |

@@ -122,6 +122,40 @@ fn lets_an_argument_name_its_service() {
 }
 
 #[test]
+fn makes_a_test_of_each_case() {
+    let item = "
+        /// Documented.
+        #[case(1, \"one\")]
+        #[case::larger(2, \"two\")]
+        #[cfg(unix)]
+        #[allow(unused_variables)]
+        #[ignore]
+        pub async fn counts(#[case] n: i32, pool: PgPool, #[case] name: &str) -> anyhow::Result<()> {
+            Ok(())
+        }
+    ";
+    assert_snapshot!(expansion("postgres", item));
+}
+
+#[test]
+fn makes_a_test_for_each_image() {
+    let arguments = r#"
+        postgres(image = ["postgres:15-alpine", TIMESCALE], recycle = false),
+        cache = redis(image = ["redis:8-alpine"]),
+    "#;
+    assert_snapshot!(expansion(arguments, "fn reads(database: Database) {}"));
+}
+
+#[test]
+fn numbers_cases_so_that_they_stay_in_order() {
+    let lines = "#[case(0)]".repeat(10);
+    let expansion = expansion("", &format!("{lines} fn counts(#[case] n: i32) {{}}"));
+    for name in ["::case_01\"", "::case_10\""] {
+        assert!(expansion.contains(name), "{expansion}");
+    }
+}
+
+#[test]
 fn declares_an_unnamed_service_by_its_word() {
     assert_snapshot!(expansion(
         "postgres, billing = postgres",

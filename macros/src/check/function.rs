@@ -5,6 +5,7 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Attribute, Error, FnArg, Ident, ReturnType, Signature, Type};
 
+use super::cases::{self, Case};
 use super::condition::{Condition, condition};
 use super::services::Services;
 use super::value;
@@ -22,6 +23,10 @@ pub(crate) struct Wrapper {
     pub(crate) output: Output,
     /// The service that each argument is made from, if `#[from(…)]` names one.
     pub(crate) sources: Vec<Option<String>>,
+    /// The lines of the table; none if the function is one test.
+    pub(crate) cases: Vec<Case>,
+    /// Whether each argument is `#[case]`.
+    pub(crate) from_case: Vec<bool>,
 }
 
 /// A feature without which a test is ignored.
@@ -56,14 +61,21 @@ pub(crate) fn check(
         .iter()
         .find(|attribute| is_test(attribute));
     if let Some(attribute) = other_test {
-        let message = "this makes a second test of the function: take it out, `#[container_test]` already makes one";
+        let message = if is_rstest(attribute) {
+            "take this out: `#[case(…)]` lines and `#[case]` arguments work with `#[container_test]` alone, as in `#[container_test(postgres)] #[case(1)] async fn counts(#[case] n: i32, pool: PgPool)`"
+        } else {
+            "this makes a second test of the function: take it out, `#[container_test]` already makes one"
+        };
         errors.push(attribute, message);
     }
     let signature = &function.signature;
     qualifiers(signature, errors);
-    for argument in &signature.inputs {
-        check_argument(argument, errors);
+    let from_case = function.case_marks.iter().map(|marks| !marks.is_empty());
+    let from_case: Vec<bool> = from_case.collect();
+    for (argument, from_case) in signature.inputs.iter().zip(&from_case) {
+        check_argument(argument, *from_case, errors);
     }
+    let cases = cases::check(function, errors);
     let output = output(signature);
     let should_panic = condition(&function.attributes, "should_panic");
     if should_panic.is_some() && !matches!(output, Output::Nothing) {
@@ -92,6 +104,8 @@ pub(crate) fn check(
         should_panic,
         output,
         sources,
+        cases,
+        from_case,
     }
 }
 
@@ -149,7 +163,7 @@ fn qualifiers(signature: &Signature, errors: &mut Errors) {
     }
 }
 
-fn check_argument(argument: &FnArg, errors: &mut Errors) {
+fn check_argument(argument: &FnArg, from_case: bool, errors: &mut Errors) {
     let argument = match argument {
         FnArg::Receiver(receiver) => {
             return errors.push(
@@ -170,6 +184,8 @@ fn check_argument(argument: &FnArg, errors: &mut Errors) {
         );
     }
     match &*argument.ty {
+        // The value of a case is of any type.
+        _ if from_case => {}
         Type::ImplTrait(ty) => errors.push(
             ty,
             "an argument is injected by its type: name it, instead of `impl Trait`",
@@ -191,7 +207,13 @@ pub(crate) fn is_test(attribute: &Attribute) -> bool {
     let segments = &attribute.path().segments;
     let is_name = |name: &Ident| name == "test" || name == "container_test";
     let leaves_it = segments.first().is_some_and(|first| first.ident == "test_log");
-    !leaves_it && segments.last().is_some_and(|name| is_name(&name.ident))
+    let is_test = !leaves_it && segments.last().is_some_and(|name| is_name(&name.ident));
+    is_test || is_rstest(attribute)
+}
+
+fn is_rstest(attribute: &Attribute) -> bool {
+    let last = attribute.path().segments.last();
+    last.is_some_and(|name| name.ident == "rstest")
 }
 
 fn output(signature: &Signature) -> Output {

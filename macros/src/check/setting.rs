@@ -6,6 +6,7 @@ use syn::{Error, Expr, Result};
 
 use super::migrations::{self, Migrations};
 use super::value;
+use super::versions::{self, Version};
 use crate::parse::Entry;
 use crate::site::Site;
 
@@ -34,7 +35,7 @@ impl Rule {
 /// What an option's value is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Shape {
-    /// Name of an image.
+    /// Name of an image, or a list of them.
     Image,
     /// Name of a database or a role.
     Identifier,
@@ -60,6 +61,8 @@ pub(crate) enum Shape {
 pub(crate) enum Setting {
     /// A text, or a constant that contains one.
     Text(Expr),
+    /// Several images: a test for each.
+    Images(Vec<Version>),
     /// What no other test uses.
     Isolation(Isolation),
     /// A time.
@@ -95,6 +98,10 @@ pub(crate) enum Isolation {
 pub(crate) fn check(rule: &Rule, option: &Entry, site: &Site) -> Result<Setting> {
     let value = value::assigned(option, rule.example)?;
     Ok(match rule.shape {
+        Shape::Image if matches!(value, Expr::Array(_)) => {
+            let image = |element: &Expr| image(element, rule);
+            Setting::Images(versions::check(value, rule.example, image)?)
+        }
         Shape::Image => Setting::Text(image(value, rule)?),
         Shape::Identifier => Setting::Text(identifier(value, rule)?),
         Shape::Isolation => Setting::Isolation(isolation(value, rule)?),

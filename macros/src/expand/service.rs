@@ -6,15 +6,22 @@ use syn::{Expr, Ident};
 
 use super::at;
 use super::runtime::{Runtime, spanned};
+use super::variants::Variant;
 use crate::check::{Isolation, Kind, Migrations, Service, Setting};
 
 /// Returns the call that declares a service of this type.
-pub(super) fn service(service: &Service, ty: &TokenStream, runtime: &Runtime) -> TokenStream {
+pub(super) fn service(
+    service: &Service,
+    variant: &Variant<'_>,
+    ty: &TokenStream,
+    runtime: &Runtime,
+) -> TokenStream {
     let name = &service.name;
+    let image = variant.image_of(name);
     let options = service
         .options
         .iter()
-        .map(|(field, setting)| option(field, setting, runtime));
+        .map(|(field, setting)| option(field, setting, image, runtime));
     let set = if service.options.is_empty() {
         quote!(|_| {})
     } else {
@@ -29,20 +36,29 @@ pub(super) fn service(service: &Service, ty: &TokenStream, runtime: &Runtime) ->
     quote_spanned!(span=> .service::<#ty>(#name, #set))
 }
 
-fn option(field: &Ident, setting: &Setting, runtime: &Runtime) -> TokenStream {
+fn option(
+    field: &Ident,
+    setting: &Setting,
+    image: Option<&Expr>,
+    runtime: &Runtime,
+) -> TokenStream {
     let service = quote_spanned!(at(field)=> __service);
     if let Setting::Container(image) = setting {
         return quote_spanned!(at(image)=> #service.#field(#image););
     }
-    let value = value(setting, runtime);
+    let value = value(setting, image, runtime);
     quote!(#service.#field = #value;)
 }
 
-fn value(setting: &Setting, runtime: &Runtime) -> TokenStream {
+fn value(setting: &Setting, image: Option<&Expr>, runtime: &Runtime) -> TokenStream {
     match setting {
         Setting::Text(value) => {
             let value = text(value, runtime);
             quote!(::core::option::Option::Some(#value))
+        }
+        Setting::Images(_) => {
+            let image = image.map(|image| text(image, runtime));
+            quote!(::core::option::Option::Some(#image))
         }
         Setting::Isolation(Isolation::Database) => quote!(#runtime::Isolation::Shared),
         Setting::Isolation(Isolation::Server) => quote!(#runtime::Isolation::Server),

@@ -10,10 +10,14 @@ pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     /// `pub` and the like.
     pub(crate) visibility: Visibility,
-    /// From the qualifiers to the return type, without the `#[from(…)]` of the arguments.
+    /// The `#[case(…)]` lines.
+    pub(crate) cases: Vec<Attribute>,
+    /// From the qualifiers to the return type, without `#[from(…)]` and `#[case]`.
     pub(crate) signature: Signature,
     /// The `#[from(…)]` of each argument.
     pub(crate) sources: Vec<Vec<Attribute>>,
+    /// The `#[case]` of each argument.
+    pub(crate) case_marks: Vec<Vec<Attribute>>,
     /// The braces.
     pub(crate) body: Group,
 }
@@ -39,12 +43,21 @@ impl Parse for Function {
         if signature.asyncness.is_some() || !signature.inputs.is_empty() {
             attributes.retain(|attribute| !is_test_of_the_prelude(attribute));
         }
-        let sources = signature.inputs.iter_mut().map(take_sources).collect();
+        let cases = attributes.extract_if(.., |attribute| is_case(attribute));
+        let cases = cases.collect();
+        let mut take = |taken: fn(&Attribute) -> bool| {
+            let inputs = signature.inputs.iter_mut();
+            inputs.map(|input| take(input, taken)).collect()
+        };
+        let sources = take(|attribute| attribute.path().is_ident("from"));
+        let case_marks = take(is_case);
         Ok(Self {
             attributes,
             visibility,
+            cases,
             signature,
             sources,
+            case_marks,
             body,
         })
     }
@@ -62,14 +75,20 @@ fn is_test_of_the_prelude(attribute: &Attribute) -> bool {
         if (krate == "core" || krate == "std") && prelude == "prelude" && test == "test")
 }
 
-/// Takes `#[from(…)]` off an argument: the compiler does not know it.
-fn take_sources(argument: &mut FnArg) -> Vec<Attribute> {
+/// Whether an attribute is `#[case]`, `#[case(…)]` or `#[case::name(…)]`.
+fn is_case(attribute: &Attribute) -> bool {
+    let first = attribute.path().segments.first();
+    first.is_some_and(|first| first.ident == "case")
+}
+
+/// Takes attributes off an argument: the compiler does not know them.
+fn take(argument: &mut FnArg, taken: fn(&Attribute) -> bool) -> Vec<Attribute> {
     let attributes = match argument {
         FnArg::Receiver(receiver) => &mut receiver.attrs,
         FnArg::Typed(argument) => &mut argument.attrs,
     };
     attributes
-        .extract_if(.., |attribute| attribute.path().is_ident("from"))
+        .extract_if(.., |attribute| taken(attribute))
         .collect()
 }
 

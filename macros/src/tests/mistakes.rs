@@ -177,6 +177,39 @@ fn in_the_path_of_the_runtime() {
 }
 
 #[test]
+fn in_cases() {
+    let reports = reports_of(
+        &site(),
+        [
+            ("", "#[case(1, 2)] fn case(#[case] n: i32) {}"),
+            ("", "#[case(1, 2, 3)] fn case(#[case] n: i32, #[case] (a, b): (i32, i32)) {}"),
+            ("", "#[case(1)] fn case(#[case] n: i32, #[case] m: i32) {}"),
+            ("", "#[case] fn case(#[case] n: i32) {}"),
+            ("", "#[case = 1] fn case(#[case] n: i32) {}"),
+            ("", "#[case::a::b(1)] fn case(#[case] n: i32) {}"),
+            ("", "#[case(1 2)] fn case(#[case] n: i32) {}"),
+            ("", "#[case(1)] fn case() {}"),
+            ("", "fn case(#[case] n: i32) {}"),
+            ("", "fn case(#[case(1)] n: i32) {}"),
+            ("redis", "#[case(1)] fn case(#[case] #[case] #[from(redis)] n: i32) {}"),
+            ("", "#[rstest] #[case(1)] fn case(#[case] n: i32) {}"),
+        ],
+    );
+    assert_snapshot!(reports);
+}
+
+#[test]
+fn in_lists_of_images() {
+    let reports = reports(&[
+        "postgres(image = [])",
+        "postgres(image = [\"a:1\", \"a 1\"])",
+        "postgres(image = [\"a:1\", \"a-1\"])",
+        "postgres(image = [concat!(\"a\", \":1\")])",
+    ]);
+    assert_snapshot!(reports);
+}
+
+#[test]
 fn in_the_gate() {
     let site = Site {
         gate: Err("the gate is wrong".to_owned()),

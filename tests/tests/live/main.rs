@@ -1,6 +1,7 @@
 //! The same tests on every provider: `CONTAINER_TEST_PROVIDER` says which.
 
 mod arguments;
+mod cases;
 mod handles;
 mod isolation;
 mod plain;
