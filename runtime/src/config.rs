@@ -24,7 +24,7 @@ pub(crate) struct Config {
 }
 
 /// Variables of others that are read beside those that begin with `CONTAINER_TEST_`.
-const OTHERS: [&str; 15] = [
+const OTHERS: [&str; 16] = [
     "CARGO_MANIFEST_DIR",
     "CONTAINER_CONNECTION",
     "CONTAINER_HOST",
@@ -35,6 +35,7 @@ const OTHERS: [&str; 15] = [
     "HOME",
     "LOGNAME",
     "NEXTEST",
+    "NEXTEST_RUN_ID",
     "TESTCONTAINERS_HOST_OVERRIDE",
     "TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX",
     "USER",
@@ -179,6 +180,11 @@ impl Config {
     /// `NEXTEST`: whether this process runs one test only, as those of nextest do.
     pub(crate) fn one_test_per_process(&self) -> bool {
         self.flag("NEXTEST")
+    }
+
+    /// `NEXTEST_RUN_ID`: what all processes of one run of nextest have in common, and no other run.
+    pub(crate) fn test_run(&self) -> Option<&str> {
+        self.variable("NEXTEST_RUN_ID")
     }
 
     /// `CONTAINER_TEST_VERBOSE`: whether to say what each service runs on.

@@ -1,7 +1,11 @@
 //! The one error type: what was attempted, on what, why it failed, what to do next.
 
+mod report;
+
 use std::error::Error as StdError;
 use std::fmt;
+
+pub(crate) use self::report::Report;
 
 /// The cause of an error.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -21,6 +25,7 @@ struct Inner {
     notes: Vec<String>,
     help: Option<String>,
     describe: Vec<Describe>,
+    lasting: bool,
 }
 
 /// Puts an error of a service's client into plain words.
@@ -43,6 +48,7 @@ impl Error {
             notes: Vec::new(),
             help: None,
             describe: Vec::new(),
+            lasting: false,
         }))
     }
 
@@ -99,45 +105,26 @@ impl Error {
         self.0.help.as_deref()
     }
 
+    /// Says that another try would fail as well, for as long as what was asked for stays the same.
+    #[must_use]
+    pub(crate) fn lasting(mut self) -> Self {
+        self.0.lasting = true;
+        self
+    }
+
+    /// Returns whether another try would fail as well, as this error or one of its causes says.
+    pub(crate) fn is_lasting(&self) -> bool {
+        let causes = std::iter::successors(StdError::source(self), |cause| cause.source());
+        let mut ours = causes.filter_map(|cause| cause.downcast_ref::<Self>());
+        self.0.lasting || ours.any(|cause| cause.0.lasting)
+    }
+
     /// Returns the whole error over several lines: step, chain of causes, notes, help. Of several
     /// helps the innermost is given: it knows most.
     #[must_use]
     pub fn report(&self) -> String {
-        let mut lines = vec![format!("failed to {self}")];
-        let mut help = self.help();
-        let mut notes: Vec<&String> = self.0.notes.iter().collect();
-        let mut describe = self.0.describe.clone();
-        let mut source = StdError::source(self);
-        while let Some(cause) = source {
-            let text = if let Some(cause) = cause.downcast_ref::<Self>() {
-                help = cause.help().or(help);
-                notes.splice(0..0, &cause.0.notes);
-                describe.extend(&cause.0.describe);
-                format!("failed to {cause}")
-            } else {
-                describe
-                    .iter()
-                    .find_map(|describe| describe(cause))
-                    .unwrap_or_else(|| cause.to_string())
-            };
-            // Many errors repeat their cause.
-            if !lines.last().is_some_and(|line| line.contains(&text)) {
-                lines.push(format!("  because: {}", indented(&text)));
-            }
-            source = cause.source();
-        }
-        for note in notes {
-            lines.push(format!("  note: {}", indented(note)));
-        }
-        if let Some(help) = help {
-            lines.push(format!("  help: {}", indented(help)));
-        }
-        lines.join("\n")
+        Report::of(self).to_string()
     }
-}
-
-fn indented(text: &str) -> String {
-    text.trim_end().replace('\n', "\n    ")
 }
 
 impl fmt::Display for Error {

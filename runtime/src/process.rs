@@ -2,10 +2,12 @@
 
 use std::any::{Any, TypeId};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use crate::background::Background;
 use crate::config::Config;
+use crate::lifecycle::Failures;
 use crate::once::Once;
 use crate::provider::Providers;
 use crate::service::{Endpoint, ServerSpec, Service};
@@ -15,6 +17,7 @@ use crate::{Error, Result};
 pub(crate) struct Process {
     pub(crate) config: Arc<Config>,
     pub(crate) background: Background,
+    pub(crate) failures: Arc<Failures>,
     providers: Providers,
     servers: Once<(TypeId, ServerSpec), Opened>,
 }
@@ -43,6 +46,7 @@ impl Process {
             choose_cryptography();
             Arc::new(Process {
                 background: Background::default(),
+                failures: Arc::new(Failures::new(&config)),
                 providers: Providers::new(Arc::clone(&config)),
                 servers: Once::new(),
                 config,
@@ -53,11 +57,15 @@ impl Process {
 
     /// Returns the server that a test asks for: the one that this process has opened, else one
     /// that is found or started. A server for one test alone is always started.
-    pub(crate) async fn server<S: Service>(self: &Arc<Self>, spec: &ServerSpec) -> Result<Opened> {
+    pub(crate) async fn server<S: Service>(
+        self: &Arc<Self>,
+        spec: &ServerSpec,
+        test: &str,
+    ) -> Result<Opened> {
         let process = Arc::clone(self);
         if spec.exclusive {
-            let spec = spec.clone();
-            let open = async move { process.open::<S>(&spec).await };
+            let (spec, test) = (spec.clone(), test.to_owned());
+            let open = async move { process.open::<S>(&spec, &test).await };
             return Box::pin(self.background.run(open)).await;
         }
         let key = (TypeId::of::<S>(), spec.clone());
@@ -65,9 +73,9 @@ impl Process {
         if let Some(opened) = cell.get() {
             return Ok(opened.clone());
         }
-        let spec = spec.clone();
+        let (spec, test) = (spec.clone(), test.to_owned());
         let open = async move {
-            cell.get_or_try_init(|| process.open::<S>(&spec))
+            cell.get_or_try_init(|| process.open::<S>(&spec, &test))
                 .await
                 .cloned()
         };
@@ -75,13 +83,25 @@ impl Process {
         Box::pin(self.background.run(open)).await
     }
 
-    async fn open<S: Service>(&self, spec: &ServerSpec) -> Result<Opened> {
-        let opened = self.providers.provide(spec, S::open).await;
-        let (endpoint, server) = opened.map_err(|error| error.described_by(S::describe_error))?;
-        Ok(Opened {
-            endpoint,
-            server: Arc::new(server),
-        })
+    /// Finds or starts a server, unless that has failed before in a way that does not pass.
+    async fn open<S: Service>(&self, spec: &ServerSpec, test: &str) -> Result<Opened> {
+        let mut hash = DefaultHasher::new();
+        (TypeId::of::<S>(), spec).hash(&mut hash);
+        let key = format!("{} {:x}", S::NAME, hash.finish());
+        if let Some(error) = self.failures.recall(&key) {
+            return Err(error);
+        }
+        match self.providers.provide(spec, S::open).await {
+            Ok((endpoint, server)) => Ok(Opened {
+                endpoint,
+                server: Arc::new(server),
+            }),
+            Err(error) => {
+                let error = error.described_by(S::describe_error);
+                self.failures.remember(&key, test, &error);
+                Err(error)
+            }
+        }
     }
 
     /// Forgets a server that has ended.

@@ -45,7 +45,8 @@ impl Plan {
     /// Claims what is declared.
     pub(crate) async fn provide(&self, process: &Arc<Process>) -> Result<TestContext> {
         let directory = process.config.crate_directory(&self.manifest_dir);
-        let finding = self.services.iter().map(|declared| declared.find(process));
+        let services = self.services.iter();
+        let finding = services.map(|declared| declared.find(process, &self.name));
         let found: Result<Vec<Found>> = join_all(finding).await.into_iter().collect();
         let services = self.services.iter().map(|declared| &**declared);
         let found = services.zip(found?);
@@ -115,6 +116,7 @@ impl Plan {
             one_test_per_process: process.config.one_test_per_process(),
             verbose: process.config.verbose(),
             config: Arc::clone(&process.config),
+            failures: Arc::clone(&process.failures),
         })
     }
 }
@@ -136,7 +138,7 @@ pub(crate) trait Declaration: Send {
     fn service(&self) -> &'static str;
 
     /// Finds or starts the server.
-    fn find<'a>(&'a self, process: &'a Arc<Process>) -> BoxFuture<'a, Result<Found>>;
+    fn find<'a>(&'a self, process: &'a Arc<Process>, test: &'a str) -> BoxFuture<'a, Result<Found>>;
 
     /// Claims a slot on it.
     fn claim<'a>(
@@ -161,10 +163,10 @@ impl<S: Service> Declaration for Declared<S> {
         S::NAME
     }
 
-    fn find<'a>(&'a self, process: &'a Arc<Process>) -> BoxFuture<'a, Result<Found>> {
+    fn find<'a>(&'a self, process: &'a Arc<Process>, test: &'a str) -> BoxFuture<'a, Result<Found>> {
         Box::pin(async {
             let spec = self.service.spec()?;
-            let opened = process.server::<S>(&spec).await?;
+            let opened = process.server::<S>(&spec, test).await?;
             Ok(Found { spec, opened })
         })
     }
@@ -182,7 +184,7 @@ impl<S: Service> Declaration for Declared<S> {
                 // The server was stopping when it was found: the next one will do.
                 Err(_) if is_gone::<S>(process, &opened).await => {
                     process.forget::<S>(&spec);
-                    let opened = process.server::<S>(&spec).await?;
+                    let opened = process.server::<S>(&spec, &request.test).await?;
                     self.claim_on(process, &opened, request).await
                 }
                 Err(error) => Err(error.note(match opened.endpoint.description() {

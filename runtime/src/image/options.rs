@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use super::slot::TestContainer;
-use crate::config::Config;
 use crate::provider::{self, ContainerImage, Containers, ImageRequest};
 use crate::service::{Endpoint, OpenError, ServerSpec, Service, SlotRequest};
 use crate::{Error, Result};
@@ -75,8 +74,8 @@ pub struct Server {
 }
 
 impl Server {
-    async fn containers(&self, config: &Arc<Config>) -> Result<&Containers> {
-        let connect = || provider::containers(config);
+    async fn containers(&self, request: &SlotRequest) -> Result<&Containers> {
+        let connect = || provider::containers(&request.config, &request.failures);
         self.containers.get_or_try_init(connect).await
     }
 }
@@ -96,11 +95,12 @@ impl Service for AnyImage {
 
     async fn claim(&self, server: Arc<Server>, request: SlotRequest) -> Result<TestContainer> {
         let image = self.image_request()?;
-        let containers = server.containers(&request.config).await?;
+        let (containers, limit) = (server.containers(&request).await?, self.startup_timeout);
+        let test = &request.test;
         Ok(if self.shared {
-            TestContainer::shared(containers.share(image, self.startup_timeout).await?)
+            TestContainer::shared(containers.share(image, limit, test).await?)
         } else {
-            TestContainer::own(containers.start(image, self.startup_timeout).await?)
+            TestContainer::own(containers.start(image, limit, test).await?)
         })
     }
 }

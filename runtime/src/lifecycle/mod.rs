@@ -3,6 +3,7 @@
 
 pub(crate) mod addresses;
 mod cache;
+mod failures;
 pub(crate) mod holder;
 mod owner;
 pub(crate) mod private;
@@ -10,5 +11,6 @@ mod shell;
 pub(crate) mod watchdog;
 
 pub(crate) use self::cache::Cache;
+pub(crate) use self::failures::Failures;
 pub(crate) use self::owner::{Owner, user_name};
 pub(crate) use self::shell::{MAKE_ROOM, NO_ROOM, guarded, run, shell};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 
+use super::broken::Broken;
 use super::clones::{self, top_up};
 use super::failure::failed;
 use super::options::Postgres;
@@ -77,7 +78,8 @@ async fn claim_on_shared_server(
     let (database, stats_reset) = if let Some(ready) = ready {
         ready
     } else {
-        template::ensure(server, &template).await?;
+        let broken = Broken::known_to(request, options)?;
+        template::ensure(server, &template, &broken).await?;
         let database = clones::make(server, &name, &request.test, None).await?;
         if prewarmed {
             top_up(server, name.clone());
@@ -111,6 +113,11 @@ async fn claim_on_own_server(
     let (schema, seeded) = schema(server, options, request).await?;
     let database = options.database.as_deref().unwrap_or(&request.package);
     let user = server.user(options.user.as_deref());
+    let broken = Broken::known_to(request, options)?;
+    let content = schema.hash(&user);
+    if let Some(error) = broken.recall(&content) {
+        return Err(error);
+    }
     server.ensure_user(&user).await?;
     let step = || failed(format!("create the database {database}"));
     let mut connection = server.work.acquire().await.map_err(step())?;
@@ -139,7 +146,8 @@ async fn claim_on_own_server(
     prepared.map_err(step())??;
     let connect = server.plain.clone().username(&user).database(database);
     let mut connection = server.connect(&connect).await.map_err(step())?;
-    schema.apply(&mut connection, 0, &Roles::new()).await?;
+    let applied = schema.apply(&mut connection, 0, &Roles::new()).await;
+    applied.inspect_err(|error| broken.remember(&content, error))?;
     // What is not closed properly is closed by the server.
     let _ = connection.close().await;
     let database = database.to_owned();

@@ -51,6 +51,15 @@ pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Returns whether a statement may succeed that has failed with this SQLSTATE: the server was
+/// ending, full or at work on something else.
+pub(super) fn may_pass(code: &str) -> bool {
+    // Connection, transaction rolled back, resources, object in use, lock not available, operator,
+    // system, internal.
+    const CLASSES: [&str; 8] = ["08", "40", "53", "55006", "55P03", "57", "58", "XX"];
+    CLASSES.iter().any(|class| code.starts_with(class))
+}
+
 /// Sorts errors of a first connection into those that pass and those that stay.
 pub(super) fn open_error(error: sqlx::Error) -> OpenError {
     match code(&error).as_deref() {
@@ -78,4 +87,19 @@ pub(super) fn describe(cause: &(dyn StdError + 'static)) -> Option<String> {
     };
     let error = of_server.try_downcast_ref::<PgDatabaseError>()?;
     Some(format!("{} (SQLSTATE {})", error.message(), error.code()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_moment_are_told_from_errors_of_the_script() {
+        for code in ["40P01", "53100", "53300", "55006", "57014", "57P01", "58030"] {
+            assert!(may_pass(code), "{code}");
+        }
+        for code in ["42601", "42P07", "23505", "22012", "0A000"] {
+            assert!(!may_pass(code), "{code}");
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! proven to equal its template, and used again.
 
 mod address;
+mod broken;
 mod claims;
 pub(crate) mod clients;
 mod clones;

@@ -5,6 +5,7 @@ use std::path::Path;
 use sqlx::postgres::PgDatabaseError;
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::failure::may_pass;
 use super::sql;
 use crate::{Error, Result};
 
@@ -100,15 +101,21 @@ impl Script {
             failure = failure.note(format!("the statement is:\n{statement}"));
         }
         if sql::is_of_server(&statement) {
+            // Another test may have made it, and may remove it.
             return failure.with_help(
                 "this belongs to the server, which tests share, not to the database: write it so \
                  that it can run again, or give the test a server with `isolation = \"server\"`",
             );
         }
-        failure.with_help(format!(
+        let failure = failure.with_help(format!(
             "correct the {} and run the test again; nothing of it was kept",
             self.kind
-        ))
+        ));
+        if may_pass(server.code()) {
+            failure
+        } else {
+            failure.lasting()
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
+use super::broken::Broken;
 use super::drops::drop_database;
 use super::failure::failed;
 use super::of_server;
@@ -69,24 +70,29 @@ impl Template {
     }
 }
 
-/// Makes the template unless it is there: once per server, by the first process to come.
-pub(super) async fn ensure(server: &Server, template: &Template) -> Result<()> {
+/// Makes the template unless it is there: once per server, by the first process to come. A schema
+/// that is known to be broken is not tried again.
+pub(super) async fn ensure(server: &Server, template: &Template, broken: &Broken) -> Result<()> {
     let made = server.templates.cell(&template.name);
-    made.get_or_try_init(|| find_or_make(server, template))
+    made.get_or_try_init(|| find_or_make(server, template, broken))
         .await
         .copied()
 }
 
-async fn find_or_make(server: &Server, template: &Template) -> Result<()> {
+async fn find_or_make(server: &Server, template: &Template, broken: &Broken) -> Result<()> {
     let failed = failed(format!("make the template database {}", template.name));
-    match try_find_or_make(server, template).await {
+    match try_find_or_make(server, template, broken).await {
         Ok(made) => made,
         Err(error) => Err(failed(error)),
     }
 }
 
 /// The outer error is one of the registry, the inner one that of migrations or seeds.
-async fn try_find_or_make(server: &Server, template: &Template) -> Result<Result<()>, sqlx::Error> {
+async fn try_find_or_make(
+    server: &Server,
+    template: &Template,
+    broken: &Broken,
+) -> Result<Result<()>, sqlx::Error> {
     if let Err(error) = server.ensure_user(&template.user).await {
         return Ok(Err(error));
     }
@@ -96,19 +102,36 @@ async fn try_find_or_make(server: &Server, template: &Template) -> Result<Result
         // One at a time on a server: roles and their settings are the server's. The lock goes
         // with the session, so that a maker that dies lets the next one in.
         registry.execute("SELECT pg_advisory_lock(2, 0)").await?;
-        if let Some(base) = template.without_seeds()
-            && !is_finished(&mut registry, &base.name).await?
-        {
-            let its_base = base_of(&mut registry, &base).await?;
-            made = make(server, &mut registry, &base, its_base).await?;
+        if let Some(base) = template.without_seeds() {
+            made = make_once(server, &mut registry, &base, broken).await?;
         }
-        if made.is_ok() && !is_finished(&mut registry, &template.name).await? {
-            let base = base_of(&mut registry, template).await?;
-            made = make(server, &mut registry, template, base).await?;
+        if made.is_ok() {
+            made = make_once(server, &mut registry, template, broken).await?;
         }
     }
     // What is not closed properly is closed by the server.
     let _ = registry.close().await;
+    Ok(made)
+}
+
+/// Makes a template under the lock, unless it is there or is known to be broken.
+async fn make_once(
+    server: &Server,
+    registry: &mut PgConnection,
+    template: &Template,
+    broken: &Broken,
+) -> Result<Result<()>, sqlx::Error> {
+    if is_finished(registry, &template.name).await? {
+        return Ok(Ok(()));
+    }
+    if let Some(error) = broken.recall(&template.name) {
+        return Ok(Err(error));
+    }
+    let base = base_of(registry, template).await?;
+    let made = make(server, registry, template, base).await?;
+    if let Err(error) = &made {
+        broken.remember(&template.name, error);
+    }
     Ok(made)
 }
 

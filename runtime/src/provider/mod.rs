@@ -21,6 +21,7 @@ use self::external::SilentServers;
 use self::request::Request;
 use self::select::Choice;
 use crate::config::Config;
+use crate::lifecycle::Failures;
 use crate::service::{Endpoint, OpenError, ServerSpec};
 use crate::{Error, Result, report};
 
@@ -109,9 +110,12 @@ impl Providers {
 ///
 /// If no engine answers, or the environment wants another provider.
 #[cfg(feature = "testcontainers")]
-pub(crate) async fn containers(config: &Arc<Config>) -> Result<Containers> {
+pub(crate) async fn containers(
+    config: &Arc<Config>,
+    failures: &Arc<Failures>,
+) -> Result<Containers> {
     let engine = select::engine(config).await?;
-    Ok(Containers::new(engine, config).await)
+    Ok(Containers::new(engine, config, failures).await)
 }
 
 #[cfg(test)]
@@ -160,7 +164,9 @@ mod tests {
     async fn containers_need_an_engine_and_the_environment_may_not_want_one() {
         for provider in ["local", "external"] {
             let config = Arc::new(Config::with(&[("CONTAINER_TEST_PROVIDER", provider)]));
-            let report = containers(&config).await.err().unwrap().report();
+            let failures = Arc::new(Failures::new(&config));
+            let refused = containers(&config, &failures).await;
+            let report = refused.err().unwrap().report();
             assert!(
                 report.contains("`container(…)` needs a Docker engine"),
                 "{report}"

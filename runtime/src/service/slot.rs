@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{Config, service_variable};
+use crate::lifecycle::Failures;
 use crate::{Error, Result};
 
 /// What one test has of a server, from its claim to its release.
@@ -97,6 +98,7 @@ pub struct SlotRequest {
     /// Whether to say what was decided, as `CONTAINER_TEST_VERBOSE` asks for.
     pub verbose: bool,
     pub(crate) config: Arc<Config>,
+    pub(crate) failures: Arc<Failures>,
 }
 
 impl SlotRequest {

@@ -16,16 +16,35 @@ pub(super) async fn inspect(
         return Ok(found);
     }
     report::progress(&format!("pulling the image {descriptor}"));
-    engine.pull(&descriptor, platform).await.map_err(|error| {
-        error.with_help(
-            "check its name and tag, and that the registry can be reached; \
-             TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX names a mirror of Docker Hub",
-        )
-    })?;
+    let pulled = engine.pull(&descriptor, platform).await;
+    pulled.map_err(unavailable)?;
     engine.inspect_image(&descriptor).await?.ok_or_else(|| {
         Error::new(format!("inspect the image {descriptor}"))
             .because("it was pulled, and the engine does not have it")
     })
+}
+
+/// Returns the error of an image that the engine could not pull.
+fn unavailable(error: Error) -> Error {
+    /// What engines say about a network or a registry that may answer soon.
+    const PASSING: [&str; 6] = [
+        "timeout",
+        "timed out",
+        "deadline exceeded",
+        "toomanyrequests",
+        "Too Many Requests",
+        "try again",
+    ];
+    let report = error.report();
+    let error = error.with_help(
+        "check its name and tag, and that the registry can be reached; \
+         TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX names a mirror of Docker Hub",
+    );
+    if PASSING.iter().any(|passing| report.contains(passing)) {
+        error
+    } else {
+        error.lasting()
+    }
 }
 
 /// An image's name and tag.
@@ -90,6 +109,24 @@ mod tests {
             split("mirror.example:5000/a/pg:1"),
             pair("mirror.example:5000/a/pg", "1")
         );
+    }
+
+    #[test]
+    fn an_image_that_a_registry_does_not_give_is_not_pulled_again() {
+        for lasting in [
+            "manifest for postgres:none not found",
+            "pull access denied for postgrs, repository does not exist",
+            "dial tcp 127.0.0.1:1: connect: connection refused",
+        ] {
+            assert!(unavailable("postgres:none", lasting).is_lasting(), "{lasting}");
+        }
+        for passing in [
+            "net/http: request canceled (Client.Timeout exceeded): timeout",
+            "dial tcp: lookup registry: i/o timeout",
+            "toomanyrequests: You have reached your pull rate limit",
+        ] {
+            assert!(!unavailable("postgres:17", passing).is_lasting(), "{passing}");
+        }
     }
 
     #[test]

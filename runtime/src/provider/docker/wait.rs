@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::engine::{Engine, State};
 use super::found::Found;
-use crate::lifecycle::watchdog;
+use crate::lifecycle::{NO_ROOM, watchdog};
 use crate::provider::request::Request;
 use crate::service::{BoxError, Endpoint, OpenError};
 use crate::{Error, Result};
@@ -46,7 +46,7 @@ where
                 let log = engine.log_tail(&found.id, LOG_LINES).await;
                 let step = format!("use the {}", found.endpoint.description);
                 let error = Error::new(step).because(cause).note(log_note(&log));
-                return Err(error.with_help(CHECK_OPTIONS));
+                return Err(error.with_help(CHECK_OPTIONS).lasting());
             }
             Err(failure) => failure.into_cause(),
         };
@@ -71,7 +71,7 @@ where
         if Instant::now() > deadline {
             let limit = request.spec.startup_timeout;
             let waited = format!("it did not answer within {limit:?}");
-            return Err(unanswered(found, failure, &log).note(waited));
+            return Err(unanswered(found, failure, &log).note(waited).lasting());
         }
         sleep(POLL).await;
     }
@@ -112,10 +112,15 @@ where
 /// Returns the error of a server that has ended, from the watchdog's line in its log.
 fn ended(line: &str, log: &str) -> Error {
     let end = line.rsplit(watchdog::LOG_PREFIX).next().unwrap_or(line);
-    Error::new("start the server")
+    let error = Error::new("start the server")
         .because(end.to_owned())
         .note(log_note(log))
-        .with_help(CHECK_OPTIONS)
+        .with_help(CHECK_OPTIONS);
+    if log.contains(NO_ROOM) {
+        error
+    } else {
+        error.lasting()
+    }
 }
 
 fn unanswered(found: &Found, failure: BoxError, log: &str) -> Error {
@@ -220,10 +225,18 @@ mod tests {
         let open = async |_| Err::<(), _>(OpenError::fatal("its version is too old"));
         let (engine, request, found) = (Engine::unreachable(), request(), found());
         let waited = wait(&engine, &request, &found, &open).await;
-        let report = waited.unwrap_err().report();
+        let error = waited.unwrap_err();
+        let report = error.report();
         assert!(
             report.contains("because: its version is too old"),
             "{report}"
         );
+        assert!(error.is_lasting());
+    }
+
+    #[test]
+    fn a_server_that_has_ended_ends_again_unless_the_disk_was_full() {
+        assert!(ended("ended with status 1", "unknown setting").is_lasting());
+        assert!(!ended("ended with status 1", &format!("write: {NO_ROOM}")).is_lasting());
     }
 }

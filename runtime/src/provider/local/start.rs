@@ -77,7 +77,7 @@ where
     let log = log.last(LOG_LINES);
     launched.stop().await;
     if end.by_itself {
-        version::check(request.spec.service, programs)?;
+        version::check(request.spec.service, programs).map_err(Error::lasting)?;
     }
     let note = if log.trim().is_empty() {
         "its log is empty".to_owned()
@@ -90,12 +90,18 @@ where
         "the server's own words above say why; an extension or setting that only an image has \
          needs the docker provider"
     };
+    let port_was_taken = log.contains("ddress already in use");
+    let error = Error::new(format!("start {}", programs.server().display()))
+        .because(end.cause)
+        .note(note)
+        .with_help(help);
     Err(Failure {
-        error: Error::new(format!("start {}", programs.server().display()))
-            .because(end.cause)
-            .note(note)
-            .with_help(help),
-        port_was_taken: log.contains("ddress already in use"),
+        error: if port_was_taken || log.contains(NO_ROOM) {
+            error
+        } else {
+            error.lasting()
+        },
+        port_was_taken,
     })
 }
 

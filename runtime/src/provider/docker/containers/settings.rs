@@ -11,6 +11,8 @@ pub(super) const SERVICE: &str = "container";
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) name: String,
+    /// The test that asks for it.
+    pub(super) test: String,
     /// Tells the leases on this container from those on others.
     pub(super) token: String,
     /// How long it stays without a lease.

@@ -31,12 +31,14 @@ impl Containers {
         &self,
         request: &ImageRequest,
         startup_timeout: Option<Duration>,
+        test: &str,
     ) -> Result<Running> {
         let wishes = request.request().wishes();
         let idle = self.config.idle()?;
         let cache = self.cache()?;
         let settings = Settings {
             name: self.shared_name(request, cache, idle)?,
+            test: test.to_owned(),
             token: hash::random()?,
             idle,
             startup_timeout: wishes.limit(startup_timeout),

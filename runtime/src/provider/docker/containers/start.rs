@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
+
 use super::attempt::Attempt;
 use super::held::{Own, Shared};
 use super::lease::Lease;
@@ -13,9 +15,9 @@ use super::running::Running;
 use super::settings::{SERVICE, Settings, Wishes};
 use super::shell;
 use crate::config::Config;
-use crate::lifecycle::{Cache, Owner, user_name};
+use crate::lifecycle::{Cache, Failures, Owner, user_name};
 use crate::once::Once;
-use crate::provider::docker::engine::{Container, Engine, Library};
+use crate::provider::docker::engine::{Container, Engine, Image, Library};
 use crate::provider::docker::image::{self, Reference};
 use crate::provider::docker::reach::Reach;
 use crate::provider::docker::sweep::sweep;
@@ -31,11 +33,18 @@ pub(crate) struct Containers {
     pub(super) config: Arc<Config>,
     cache: Option<Cache>,
     pub(super) shared: Once<String, Arc<Shared>>,
+    failures: Arc<Failures>,
+    /// One test at a time looks for an image, and may pull it.
+    images: Once<String, Mutex<()>>,
 }
 
 impl Containers {
     /// Returns the containers of an engine.
-    pub(in crate::provider) async fn new(library: Library, config: &Arc<Config>) -> Self {
+    pub(in crate::provider) async fn new(
+        library: Library,
+        config: &Arc<Config>,
+        failures: &Arc<Failures>,
+    ) -> Self {
         let engine = Engine::Library(library.clone());
         let owner = Owner::of_process(config);
         Self {
@@ -45,6 +54,8 @@ impl Containers {
             library,
             config: Arc::clone(config),
             shared: Once::new(),
+            failures: Arc::clone(failures),
+            images: Once::new(),
         }
     }
 
@@ -53,6 +64,7 @@ impl Containers {
         &self,
         request: &ImageRequest,
         startup_timeout: Option<Duration>,
+        test: &str,
     ) -> Result<Own> {
         let wishes = request.request().wishes();
         let token = hash::random()?;
@@ -65,6 +77,7 @@ impl Containers {
         };
         let settings = Settings {
             name: wishes.name.clone().unwrap_or(name),
+            test: test.to_owned(),
             token,
             idle,
             startup_timeout: wishes.limit(startup_timeout),
@@ -90,6 +103,24 @@ impl Containers {
         Running::new(&self.library, &self.reach, request.image(), inspected)
     }
 
+    /// Returns what the engine knows of an image; one that cannot be had is asked for once.
+    async fn image(
+        &self,
+        reference: &Reference,
+        platform: Option<&str>,
+        test: &str,
+    ) -> Result<Image> {
+        let key = format!("image {reference:?} {platform:?}");
+        let lock = self.images.cell(&key);
+        let lock = lock.get_or_init(async || Mutex::new(())).await;
+        let _alone = lock.lock().await;
+        if let Some(error) = self.failures.recall(&key) {
+            return Err(error);
+        }
+        let inspected = image::inspect(&self.engine, reference, platform).await;
+        inspected.inspect_err(|error| self.failures.remember(&key, test, error))
+    }
+
     /// Creates and starts a container, and waits until it is ready.
     pub(super) async fn create(
         &self,
@@ -102,7 +133,7 @@ impl Containers {
         self.check_network(request, wishes).await?;
         let reference = Reference::new(&request.image(), &self.config);
         let platform = wishes.platform.as_deref();
-        let image = image::inspect(engine, &reference, platform).await?;
+        let image = self.image(&reference, platform, &settings.test).await?;
         let attempt = Attempt {
             engine: &self.library,
             reach: &self.reach,

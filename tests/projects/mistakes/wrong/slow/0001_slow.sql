@@ -1,0 +1,2 @@
+SELECT pg_sleep(2);
+SELECT 1 / 0;
