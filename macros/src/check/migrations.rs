@@ -1,7 +1,11 @@
 //! `migrations = …`.
 
-use syn::{Error, Expr, ExprLit, Lit, LitStr, Result};
+use proc_macro2::Span;
+use syn::{Error, Expr, ExprLit, Ident, Lit, LitStr, Result};
 
+use super::kinds::Kind;
+use super::service::Service;
+use super::setting::Setting;
 use super::value;
 use crate::parse::Entry;
 use crate::site::Site;
@@ -14,7 +18,12 @@ pub(crate) enum Migrations {
     Inline(Vec<Expr>),
     /// There is none.
     Disabled,
+    /// Nothing said, and there is the directory that is used then.
+    Usual,
 }
+
+/// The directory that is used if nothing is said.
+const USUAL: &str = "migrations";
 
 const EXAMPLE: &str = "migrations = \"migrations\"";
 
@@ -53,6 +62,20 @@ pub(crate) fn check(entry: &Entry, site: &Site) -> Result<Migrations> {
             let message = "expected a directory (`migrations = \"migrations\"`), a list of SQL scripts (`migrations = [\"CREATE TABLE …\"]`) or `false`";
             Err(Error::new_spanned(value, message))
         }
+    }
+}
+
+/// Has a service without a word about migrations expect the usual directory if it is there now: if
+/// it is missing when the test runs, that is a mistake.
+pub(crate) fn expect(service: &mut Service, site: &Site) {
+    let Kind::BuiltIn(kind) = &service.kind else {
+        return;
+    };
+    let field = Ident::new("migrations", Span::call_site());
+    let is_given = service.options.iter().any(|(option, _)| *option == field);
+    if kind.rule(&field).is_some() && !is_given && site.manifest_dir.join(USUAL).is_dir() {
+        let usual = Setting::Migrations(Migrations::Usual);
+        service.options.push((field, usual));
     }
 }
 

@@ -101,5 +101,6 @@ fn migrations(migrations: &Migrations, runtime: &Runtime) -> TokenStream {
             quote!(#runtime::__private::inline(const { &[#(#scripts),*] }))
         }
         Migrations::Disabled => quote!(#runtime::Migrations::Disabled),
+        Migrations::Usual => quote!(#runtime::Migrations::Usual),
     }
 }

@@ -98,7 +98,7 @@ mod tests {
         for code in ["40P01", "53100", "53300", "55006", "57014", "57P01", "58030"] {
             assert!(may_pass(code), "{code}");
         }
-        for code in ["42601", "42P07", "23505", "22012", "0A000"] {
+        for code in ["42601", "42P07", "23505", "22012", "25001", "55P04"] {
             assert!(!may_pass(code), "{code}");
         }
     }

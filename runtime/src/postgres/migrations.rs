@@ -7,6 +7,9 @@ pub enum Migrations {
     /// Nothing said: the directory `migrations` beside `Cargo.toml`, if there is one.
     #[default]
     Default,
+    /// The same, if that directory was there when the test was compiled, as the attribute sets it:
+    /// one that is missing when the test runs is an error.
+    Usual,
     /// `migrations = "dir"`: a directory of SQL files as sqlx names them, relative to the crate.
     Directory(String),
     /// `migrations = ["…", …]`: SQL scripts, applied in order.

@@ -6,14 +6,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection, SqlSafeStr};
-use sqlx_core::migrate::{MigrateError, Migrator};
+use sqlx_core::migrate::{MigrateError, Migration, Migrator};
 
 use super::failure::{code, failed};
+use super::files::{self, File};
 use super::migrations::Migrations;
 use super::roles::{self, Roles};
-use super::script::Script;
+use super::script::{MIGRATION, Script};
 use super::sql;
-use crate::service::BoxError;
 use crate::{Error, Result};
 
 /// Everything that a template is made from.
@@ -41,9 +41,6 @@ enum Source {
     Inline(Vec<Script>),
 }
 
-/// The name of a file, and what is in it.
-type File = (String, String);
-
 impl Schema {
     /// Reads what a test declares.
     pub(super) fn read(
@@ -58,19 +55,23 @@ impl Schema {
                 (1..)
                     .zip(scripts)
                     .map(|(number, text)| Script {
-                        kind: "migration",
+                        kind: MIGRATION,
                         source: format!("number {number} of the list in the attribute"),
                         text: text.clone(),
                     })
                     .collect(),
             ),
-            Migrations::Directory(given) => read_directory(directory.join(given))?,
-            Migrations::Default => {
-                let usual = directory.join("migrations");
-                if usual.is_dir() {
-                    read_directory(usual)?
-                } else {
-                    Source::Nothing
+            Migrations::Directory(given) => {
+                let directory = directory.join(given);
+                let files = files::up(&directory)?;
+                Source::Directory(directory, files)
+            }
+            Migrations::Default | Migrations::Usual => {
+                let directory = directory.join("migrations");
+                let expected = *migrations == Migrations::Usual;
+                match files::up_if_there(&directory, expected)? {
+                    Some(files) => Source::Directory(directory, files),
+                    None => Source::Nothing,
                 }
             }
         };
@@ -233,16 +234,19 @@ impl Schema {
             Source::Nothing => {}
             // What is applied is recorded in the database.
             Source::Directory(directory, files) => {
+                for (name, text) in files {
+                    migration(directory.join(name), text).check()?;
+                }
                 let mut migrator = Migrator::new(directory.as_path())
                     .await
-                    .map_err(|error| unreadable(directory, error))?;
+                    .map_err(|error| files::unreadable(directory, error))?;
                 for migration in migrator.migrations.to_mut() {
                     // The checksum stays that of the file.
                     let adopted = roles::adopt(migration.sql.as_str(), made);
                     migration.sql = AssertSqlSafe(adopted).into_sql_str();
                 }
-                if read_files(directory)? != *files {
-                    return Err(unreadable(directory, "they have just changed"));
+                if files::up(directory)? != *files {
+                    return Err(files::unreadable(directory, "they have just changed"));
                 }
                 if let Err(error) = migrator.run_direct(None, &mut *connection, false).await {
                     return Err(migration_failure(directory, &migrator, error, connection).await);
@@ -284,37 +288,13 @@ fn short(hash: &DefaultHasher) -> String {
     format!("{:012x}", hash.finish() >> 16)
 }
 
-fn unreadable(directory: &Path, cause: impl Into<BoxError>) -> Error {
-    Error::new(format!("read the migrations in {}", directory.display()))
-        .because(cause)
-        .with_help(
-            "files are named `<version>_<description>.sql`, with a number as the version, as sqlx has it",
-        )
-}
-
-fn read_directory(directory: PathBuf) -> Result<Source> {
-    let files = read_files(&directory)?;
-    Ok(Source::Directory(directory, files))
-}
-
-/// Returns the migrations that lead up, in the order in which they are applied.
-fn read_files(directory: &Path) -> Result<Vec<File>> {
-    if !directory.is_dir() {
-        return Err(unreadable(directory, "there is no such directory"));
+/// Returns a file of a directory as a script.
+fn migration(path: PathBuf, text: &str) -> Script {
+    Script {
+        kind: MIGRATION,
+        source: path.display().to_string(),
+        text: text.to_owned(),
     }
-    let read = || {
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(directory)? {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if name.ends_with(".sql") && !name.ends_with(".down.sql") {
-                files.push((name.into_owned(), std::fs::read_to_string(&path)?));
-            }
-        }
-        files.sort_by_key(|(name, _): &File| (version_of(name), name.clone()));
-        Ok(files)
-    };
-    read().map_err(|error: std::io::Error| unreadable(directory, error))
 }
 
 async fn migration_failure(
@@ -323,24 +303,28 @@ async fn migration_failure(
     error: MigrateError,
     connection: &mut PgConnection,
 ) -> Error {
-    let MigrateError::ExecuteMigration(error, version) = error else {
-        return Error::new(format!("apply the migrations in {}", directory.display()))
-            .because(error);
+    let (error, version) = match error {
+        MigrateError::ExecuteMigration(error, version) => (error, Some(version)),
+        // At the end of a transaction; which one, the list of applied migrations shows.
+        MigrateError::Execute(error) => {
+            let version = first_to_apply(migrator, connection).await;
+            (error, version)
+        }
+        error => {
+            return Error::new(format!("apply the migrations in {}", directory.display()))
+                .because(error);
+        }
     };
-    let Some(migration) = migrator
-        .iter()
-        .find(|migration| migration.version == version)
-    else {
-        return Error::new(format!("apply the migration {version}")).because(error);
+    let at_fault = |migration: &&Migration| {
+        let up = !migration.migration_type.is_down_migration();
+        up && Some(migration.version) == version
     };
-    let script = Script {
-        kind: "migration",
-        source: file_of(directory, version)
-            .unwrap_or_else(|| directory.to_owned())
-            .display()
-            .to_string(),
-        text: migration.sql.as_str().to_owned(),
+    let Some(migration) = migrator.iter().find(at_fault) else {
+        return failed(format!("apply the migrations in {}", directory.display()))(error);
     };
+    let path = files::of_version(directory, migration.version);
+    let path = path.unwrap_or_else(|| directory.to_owned());
+    let script = self::migration(path, migration.sql.as_str());
     // The server names no place for what fails when it is executed, and sqlx does not count the
     // statements; so the migration runs once more. The database is dropped anyway.
     let again = script.run(connection).await.err();
@@ -348,21 +332,15 @@ async fn migration_failure(
     script.failure(error, same.map(|(_, done)| done))
 }
 
-/// Returns the number that a migration's name begins with.
-fn version_of(name: &str) -> Option<i64> {
-    name.split('_').next()?.parse().ok()
-}
-
-/// Returns the file of a version: sqlx keeps the version and the description, not the name.
-fn file_of(directory: &Path, version: i64) -> Option<PathBuf> {
-    std::fs::read_dir(directory)
-        .ok()?
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| {
-            let name = path.file_name().and_then(|name| name.to_str());
-            name.is_some_and(|name| {
-                version_of(name) == Some(version) && !name.ends_with(".down.sql")
-            })
-        })
+/// Returns the version of the first migration that is not applied.
+async fn first_to_apply(migrator: &Migrator, connection: &mut PgConnection) -> Option<i64> {
+    let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations")
+        .fetch_all(connection)
+        .await
+        .ok()?;
+    let mut up = migrator
+        .iter()
+        .filter(|migration| !migration.migration_type.is_down_migration());
+    up.find(|migration| !applied.contains(&migration.version))
+        .map(|migration| migration.version)
 }

@@ -60,6 +60,13 @@ pub(super) fn statement(script: &str, index: usize) -> Option<Position<'_>> {
     })
 }
 
+/// The statement of a script that has no other, with the line that it starts on.
+pub(super) fn only_statement(script: &str) -> Option<Position<'_>> {
+    (statements(script).len() == 1)
+        .then(|| statement(script, 0))
+        .flatten()
+}
+
 /// Returns the statements of a script as ranges of bytes, without their semicolons; empty ones are left
 /// out, and so are comments before a statement.
 pub(super) fn statements(script: &str) -> Vec<std::ops::Range<usize>> {
@@ -86,7 +93,7 @@ pub(super) fn statements(script: &str) -> Vec<std::ops::Range<usize>> {
 }
 
 /// The length of the comment that the text starts with.
-fn comment(text: &str) -> Option<usize> {
+pub(super) fn comment(text: &str) -> Option<usize> {
     if text.starts_with("--") {
         return Some(text.find('\n').unwrap_or(text.len()));
     }
@@ -113,7 +120,7 @@ fn comment(text: &str) -> Option<usize> {
 }
 
 /// The length of the quoted thing, or of the single character, that the text starts with.
-fn token(text: &str, before: Option<char>) -> usize {
+pub(super) fn token(text: &str, before: Option<char>) -> usize {
     let first = text.chars().next().unwrap_or('\0');
     let in_word = before.is_some_and(|before| before.is_alphanumeric() || before == '_');
     match first {
