@@ -66,7 +66,10 @@ pub(crate) fn check(
     let mut services = services::check(entries, site, errors);
     let mut declaration = options::check(entries, &mut services, site, errors);
     declaration.wrapper = function::check(function, &services, site, errors);
-    services.all.iter_mut().for_each(|service| migrations::expect(service, site));
+    services
+        .all
+        .iter_mut()
+        .for_each(|service| migrations::expect(service, site));
     declaration.services = services.all;
     declaration
 }

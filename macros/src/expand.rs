@@ -99,7 +99,15 @@ fn test(
     let offers = declared::offers(declaration, &runtime);
     let declared = declared::declared(declaration, &offers, &runtime);
     let body = body(&declaration.wrapper, variant, signature, &runtime);
-    let run = run(declaration, variant, &offers, signature, name, &body, &runtime);
+    let run = run(
+        declaration,
+        variant,
+        &offers,
+        signature,
+        name,
+        &body,
+        &runtime,
+    );
     // Other attributes may look at the return type, and the test harness accepts `#[should_panic]`
     // only without one.
     let (output, run) = match declaration.wrapper.output {
@@ -238,34 +246,47 @@ fn body(
         .map(|index| format_ident!("a{index}"))
         .collect();
     let injects = wrapper.from_case.iter().any(|from_case| !from_case);
-    let context = if !injects {
-        quote!(_)
-    } else {
-        quote!(cx)
-    };
+    let context = if !injects { quote!(_) } else { quote!(cx) };
     let mut values = variant.values.iter();
     let mut arguments = Vec::new();
     for (index, (name, ty)) in names.iter().zip(&types).enumerate() {
         if wrapper.from_case[index] {
             arguments.extend(values.next().map(|value| given(name, ty, value)));
         } else {
-            arguments.push(injected(name, ty, wrapper.sources[index].as_deref(), runtime));
+            arguments.push(injected(
+                name,
+                ty,
+                wrapper.sources[index].as_deref(),
+                runtime,
+            ));
         }
     }
-    let never = match &signature.output {
-        ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => Some(ty),
-        _ => None,
+    let output = match signature.asyncness {
+        Some(_) => quote!(#function(#(#names),*).await),
+        None => quote!(#function(#(#names),*)),
     };
-    let call = match (signature.asyncness, never) {
-        (Some(_), None) => quote!(::core::result::Result::Ok(#function(#(#names),*).await)),
+    let (returns, output) = match &signature.output {
+        ReturnType::Default => (None, output),
+        ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => (Some(ty), output),
+        // The methods of the traits have one name; the first that fits the type is called.
+        ReturnType::Type(..) => (
+            None,
+            quote!({
+                use #runtime::__private::{OfBox as _, OfError as _, OfOther as _};
+                let output = #output;
+                (&&&#runtime::__private::Output(&output)).explain();
+                output
+            }),
+        ),
+    };
+    let call = match (signature.asyncness, returns) {
+        (Some(_), None) => quote!(::core::result::Result::Ok(#output)),
         (Some(_), Some(_)) => quote! {
             #[allow(unreachable_code)]
-            return ::core::result::Result::Ok(#function(#(#names),*).await);
+            return ::core::result::Result::Ok(#output);
         },
-        (None, None) => quote!(::core::result::Result::Ok(move || #function(#(#names),*))),
-        (None, Some(never)) => {
-            quote!(::core::result::Result::Ok(move || -> #never { #function(#(#names),*) }))
-        }
+        (None, None) => quote!(::core::result::Result::Ok(move || #output)),
+        (None, Some(never)) => quote!(::core::result::Result::Ok(move || -> #never { #output })),
     };
     quote! {
         async |#context: #runtime::TestContext<__Declared>| {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 
-use crate::{Error, Result};
+use crate::{Error, Result, record};
 
 /// How often a lease is looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -33,7 +33,7 @@ impl Background {
         future: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         self.handle()?
-            .spawn(future)
+            .spawn(record::carried(future))
             .await
             .unwrap_or_else(|error| Err(Error::new("run on the background thread").because(error)))
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use crate::{Error, Result};
 
 /// What the environment says.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Config {
     /// Variables that are set and not empty, as far as this crate reads them.
     variables: BTreeMap<String, String>,
@@ -21,6 +22,13 @@ pub(crate) struct Config {
     pub(crate) in_container: bool,
     /// The machine's name, or that of the container that this process runs in.
     pub(crate) hostname: String,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Some variables have passwords.
+        f.debug_struct("Config").finish_non_exhaustive()
+    }
 }
 
 /// Variables of others that are read beside those that begin with `CONTAINER_TEST_`.

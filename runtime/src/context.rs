@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::Result;
 use crate::process::Process;
-use crate::service::{Endpoint, Returned, Service, Slot};
+use crate::service::{Address, Endpoint, Returned, Service, Slot, without_password};
 
 /// What one test runs in: its name, and its part of each declared service.
 ///
@@ -62,6 +62,8 @@ pub(crate) trait AnySlot: Any + Send + Sync {
     /// Returns nothing if the test has leaked what it was given: its claims end with the process.
     fn release(self: Arc<Self>, returned: Returned) -> Option<BoxFuture<()>>;
     fn address(&self) -> Option<String>;
+    fn inspection(&self) -> Option<String>;
+    fn removal(&self) -> Option<String>;
     fn log(self: Arc<Self>) -> BoxFuture<String>;
 }
 
@@ -89,6 +91,14 @@ impl<S: Slot> AnySlot for S {
 
     fn address(&self) -> Option<String> {
         Slot::address(self)
+    }
+
+    fn inspection(&self) -> Option<String> {
+        Slot::inspection(self)
+    }
+
+    fn removal(&self) -> Option<String> {
+        Slot::removal(self)
     }
 
     fn log(self: Arc<Self>) -> BoxFuture<String> {
@@ -207,6 +217,23 @@ impl Held {
             "" => self.slot.description(),
             server => format!("{}, {server}", self.slot.description()),
         }
+    }
+
+    /// Returns the URL of what the test has, without any password.
+    pub(crate) fn location(&self) -> Option<String> {
+        without_password(&self.slot.address()?)
+    }
+
+    /// Returns how people look at what a failed test had. Passwords that people have given to us
+    /// are not in it.
+    pub(crate) fn inspection(&self) -> Option<String> {
+        self.slot.inspection().or_else(|| {
+            let address = self.slot.address()?;
+            match self.endpoint.address() {
+                Address::Given(_) => Some(without_password(&address).unwrap_or(address)),
+                Address::Started { .. } => Some(address),
+            }
+        })
     }
 }
 

@@ -29,7 +29,7 @@ struct Inner {
 }
 
 /// Puts an error of a service's client into plain words.
-type Describe = fn(&(dyn StdError + 'static)) -> Option<String>;
+pub(crate) type Describe = fn(&(dyn StdError + 'static)) -> Option<String>;
 
 impl Error {
     /// An error of the given step, a fragment that completes "failed to …".
@@ -114,7 +114,7 @@ impl Error {
 
     /// Returns whether another try would fail as well, as this error or one of its causes says.
     pub(crate) fn is_lasting(&self) -> bool {
-        let causes = std::iter::successors(StdError::source(self), |cause| cause.source());
+        let causes = std::iter::successors(StdError::source(self), |&cause| cause.source());
         let mut ours = causes.filter_map(|cause| cause.downcast_ref::<Self>());
         self.0.lasting || ours.any(|cause| cause.0.lasting)
     }

@@ -202,6 +202,7 @@ mod postgres;
 mod process;
 mod provide;
 mod provider;
+mod record;
 // `redis` itself is the client, which is re-exported below.
 #[cfg(feature = "redis")]
 #[path = "redis/mod.rs"]

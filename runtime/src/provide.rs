@@ -10,6 +10,7 @@ use futures_util::future::{join, join_all};
 
 use crate::context::{Held, TestContext};
 use crate::process::{Opened, Process};
+use crate::record::{self, Step};
 use crate::seeds::{self, Seed};
 use crate::service::{Returned, ServerSpec, Service, SlotRequest};
 use crate::{Result, hash};
@@ -138,7 +139,8 @@ pub(crate) trait Declaration: Send {
     fn service(&self) -> &'static str;
 
     /// Finds or starts the server.
-    fn find<'a>(&'a self, process: &'a Arc<Process>, test: &'a str) -> BoxFuture<'a, Result<Found>>;
+    fn find<'a>(&'a self, process: &'a Arc<Process>, test: &'a str)
+    -> BoxFuture<'a, Result<Found>>;
 
     /// Claims a slot on it.
     fn claim<'a>(
@@ -163,10 +165,15 @@ impl<S: Service> Declaration for Declared<S> {
         S::NAME
     }
 
-    fn find<'a>(&'a self, process: &'a Arc<Process>, test: &'a str) -> BoxFuture<'a, Result<Found>> {
+    fn find<'a>(
+        &'a self,
+        process: &'a Arc<Process>,
+        test: &'a str,
+    ) -> BoxFuture<'a, Result<Found>> {
         Box::pin(async {
             let spec = self.service.spec()?;
-            let opened = process.server::<S>(&spec, test).await?;
+            let server = process.server::<S>(&spec, test);
+            let opened = record::step(Step::Server, self.name, server).await?;
             Ok(Found { spec, opened })
         })
     }
@@ -205,7 +212,8 @@ impl<S: Service> Declared<S> {
     ) -> Result<Held> {
         let (service, server) = (Arc::clone(&self.service), opened.server::<S>()?);
         let claim = async move { service.claim(server, request).await };
-        let slot = process.background.run(claim).await;
+        let claim = process.background.run(claim);
+        let slot = record::step(Step::Claim, self.name, claim).await;
         Ok(Held {
             name: self.name,
             endpoint: opened.endpoint.clone(),

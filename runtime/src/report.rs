@@ -8,14 +8,9 @@ pub(crate) fn progress(text: &str) {
     let _ = writeln!(std::io::stderr(), "container-test: {text}");
 }
 
-/// Says what a failed test ran on, within the output of the test.
-pub(crate) fn ran_on(description: &str) {
-    eprintln!("container-test: ran on {description}");
-}
-
-/// Says how to reach what was retained of a failed test.
-pub(crate) fn retained(address: &str) {
-    eprintln!("container-test: retained: {address}");
+/// Says one fact about a failed test, within the output of the test.
+pub(crate) fn failed_test(fact: &str) {
+    eprintln!("container-test: {}", fact.trim_end().replace('\n', "\n  "));
 }
 
 /// Repeats what a server logged about a failed test.

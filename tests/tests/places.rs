@@ -60,9 +60,14 @@ fn the_report_names_the_file_the_line_and_what_to_write_instead() {
     let directory = format!("{}/", project.path().parent().unwrap().display());
     for (test, report) in REPORTS {
         let said = run.said_by(test).replace(&directory, "");
-        let of_server = |line: &&str| !line.starts_with("  note: service postgres, on local server");
+        let of_server =
+            |line: &&str| !line.starts_with("  note: service postgres, on local server");
         let said: Vec<&str> = said.lines().filter(of_server).collect();
-        assert!(said.join("\n").contains(report), "{test}:\n{}", said.join("\n"));
+        assert!(
+            said.join("\n").contains(report),
+            "{test}:\n{}",
+            said.join("\n")
+        );
     }
     assert!(run.output.contains("1 passed; 5 failed"), "{}", run.output);
     assert_eq!(run.gone_within(DEADLINE).err(), None);

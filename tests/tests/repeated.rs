@@ -53,7 +53,9 @@ fn a_broken_migration_is_applied_once_and_again_when_it_was_corrected() {
         fs::write(&migration, "CREATE TABLE users (id int);").unwrap();
         let second = project.run_without_engine(runner);
         let second = second.env("CONTAINER_TEST_PROVIDER", "local");
-        let second = second.as_the_user_of(&first).env("CONTAINER_TEST_IDLE", "20");
+        let second = second
+            .as_the_user_of(&first)
+            .env("CONTAINER_TEST_IDLE", "20");
         let second = second.args(&["--test", "repeated", "migration_1"]).finish();
         assert!(second.status.success(), "{}", second.output);
         fs::write(&migration, broken).unwrap();

@@ -53,7 +53,8 @@ fn arguments(function: &Function, errors: &mut Errors) -> Vec<String> {
             errors.push(source, message);
         }
         if !matches!(mark.meta, Meta::Path(_)) || mark.path().get_ident().is_none() {
-            let message = "the values stand above the function: write `#[case]` here, and `#[case(…)]` there";
+            let message =
+                "the values stand above the function: write `#[case]` here, and `#[case(…)]` there";
             errors.push(mark, message);
         } else if function.cases.is_empty() {
             let message = "no case gives this argument a value: write lines such as `#[case(1)]` above the function";
@@ -93,7 +94,8 @@ fn case(line: &Attribute, arguments: &[String]) -> Result<(Option<String>, Vec<E
         Meta::Path(_) => Vec::new(),
         Meta::NameValue(assigned) => {
             let value = assigned.value.to_token_stream();
-            let message = format!("the values of a case stand in parentheses: write `#[case({value})]`");
+            let message =
+                format!("the values of a case stand in parentheses: write `#[case({value})]`");
             return Err(Error::new_spanned(line, message));
         }
     };
@@ -101,7 +103,11 @@ fn case(line: &Attribute, arguments: &[String]) -> Result<(Option<String>, Vec<E
         let message = format!(
             "no argument takes this value: the function has {} `#[case]` {}, {}",
             named.len(),
-            if named.len() == 1 { "argument" } else { "arguments" },
+            if named.len() == 1 {
+                "argument"
+            } else {
+                "arguments"
+            },
             value::enumeration(&named)
         );
         return Err(Error::new_spanned(more, message));

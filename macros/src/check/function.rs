@@ -206,7 +206,9 @@ fn check_argument(argument: &FnArg, from_case: bool, errors: &mut Errors) {
 pub(crate) fn is_test(attribute: &Attribute) -> bool {
     let segments = &attribute.path().segments;
     let is_name = |name: &Ident| name == "test" || name == "container_test";
-    let leaves_it = segments.first().is_some_and(|first| first.ident == "test_log");
+    let leaves_it = segments
+        .first()
+        .is_some_and(|first| first.ident == "test_log");
     let is_test = !leaves_it && segments.last().is_some_and(|name| is_name(&name.ident));
     is_test || is_rstest(attribute)
 }

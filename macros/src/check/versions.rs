@@ -31,7 +31,8 @@ pub(super) fn check(
                 None => String::new(),
             },
             _ => {
-                let message = "a test is named after this image: write it in quotes, or as a constant";
+                let message =
+                    "a test is named after this image: write it in quotes, or as a constant";
                 return Err(Error::new_spanned(element, message));
             }
         };

@@ -47,9 +47,15 @@ mod tests {
     fn paths_lead_to_the_same_as_before() {
         for (before, after) in [
             ("super::A", "super::super::A"),
-            ("super::super::A(self::B)", "super::super::super::A(super::B)"),
+            (
+                "super::super::A(self::B)",
+                "super::super::super::A(super::B)",
+            ),
             ("crate::A, ::b::C, d::E", "crate::A,::b::C,d::E"),
-            ("|self_: T| vec![super::A]", "|self_:T|vec![super::super::A]"),
+            (
+                "|self_: T| vec![super::A]",
+                "|self_:T|vec![super::super::A]",
+            ),
             ("self.a", "self.a"),
             ("a: super::A", "a:super::super::A"),
         ] {

@@ -106,8 +106,7 @@ fn is_of_the_function(meta: &Meta) -> bool {
     if !list.path.is_ident("cfg_attr") {
         return false;
     }
-    let parts = list.parse_args_with(
-        syn::punctuated::Punctuated::<Meta, Token![,]>::parse_terminated,
-    );
+    let parts =
+        list.parse_args_with(syn::punctuated::Punctuated::<Meta, Token![,]>::parse_terminated);
     parts.is_ok_and(|parts| parts.iter().skip(1).all(is_of_the_function))
 }

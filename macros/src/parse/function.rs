@@ -27,12 +27,8 @@ impl Parse for Function {
         let mut attributes = input.call(Attribute::parse_outer)?;
         let visibility = input.parse()?;
         let start = input.span();
-        let not_a_function = |_| {
-            syn::Error::new(
-                start,
-                "`#[container_test]` goes on a function with a body",
-            )
-        };
+        let not_a_function =
+            |_| syn::Error::new(start, "`#[container_test]` goes on a function with a body");
         let mut signature: Signature = input.parse().map_err(not_a_function)?;
         let body: Group = input.parse().map_err(not_a_function)?;
         if body.delimiter() != Delimiter::Brace {

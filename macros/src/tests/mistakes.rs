@@ -182,7 +182,10 @@ fn in_cases() {
         &site(),
         [
             ("", "#[case(1, 2)] fn case(#[case] n: i32) {}"),
-            ("", "#[case(1, 2, 3)] fn case(#[case] n: i32, #[case] (a, b): (i32, i32)) {}"),
+            (
+                "",
+                "#[case(1, 2, 3)] fn case(#[case] n: i32, #[case] (a, b): (i32, i32)) {}",
+            ),
             ("", "#[case(1)] fn case(#[case] n: i32, #[case] m: i32) {}"),
             ("", "#[case] fn case(#[case] n: i32) {}"),
             ("", "#[case = 1] fn case(#[case] n: i32) {}"),
@@ -191,7 +194,10 @@ fn in_cases() {
             ("", "#[case(1)] fn case() {}"),
             ("", "fn case(#[case] n: i32) {}"),
             ("", "fn case(#[case(1)] n: i32) {}"),
-            ("redis", "#[case(1)] fn case(#[case] #[case] #[from(redis)] n: i32) {}"),
+            (
+                "redis",
+                "#[case(1)] fn case(#[case] #[case] #[from(redis)] n: i32) {}",
+            ),
             ("", "#[rstest] #[case(1)] fn case(#[case] n: i32) {}"),
         ],
     );

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{Describe, Error};
 
 /// What an error says, without the values that it was made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,44 +19,73 @@ pub(crate) struct Report {
 impl Report {
     /// Returns what an error says.
     pub(crate) fn of(error: &Error) -> Self {
-        let step = error.to_string();
-        let mut last = format!("failed to {step}");
-        let mut causes = Vec::new();
-        let mut help = error.help();
-        let mut notes = error.0.notes.clone();
-        let mut describe = error.0.describe.clone();
-        let mut source = StdError::source(error);
+        Self::described(error, &[])
+    }
+
+    /// Returns what an error says, with its causes put into words by services that know them.
+    fn described(error: &Error, describe: &[Describe]) -> Self {
+        let mut report = Self {
+            step: error.to_string(),
+            causes: Vec::new(),
+            notes: error.0.notes.clone(),
+            help: error.help().map(str::to_owned),
+        };
+        report.add_causes(error, [&error.0.describe[..], describe].concat());
+        report
+    }
+
+    /// Returns what any error says over several lines: its words and those of its causes.
+    pub(crate) fn chain(error: &(dyn StdError + 'static), describe: &[Describe]) -> String {
+        if let Some(error) = error.downcast_ref::<Error>() {
+            return Self::described(error, describe).to_string();
+        }
+        let mut report = Self {
+            step: described(error, describe),
+            causes: Vec::new(),
+            notes: Vec::new(),
+            help: None,
+        };
+        report.add_causes(error, describe.to_vec());
+        let words = report.to_string();
+        words.strip_prefix(STEP).unwrap_or(&words).to_owned()
+    }
+
+    fn add_causes(&mut self, error: &(dyn StdError + 'static), mut describe: Vec<Describe>) {
+        let mut last = format!("{STEP}{}", self.step);
+        let mut source = error.source();
         while let Some(cause) = source {
             let text = if let Some(cause) = cause.downcast_ref::<Error>() {
-                help = cause.help().or(help);
-                notes.splice(0..0, cause.0.notes.iter().cloned());
+                self.help = cause.help().map(str::to_owned).or(self.help.take());
+                self.notes.splice(0..0, cause.0.notes.iter().cloned());
                 describe.extend(&cause.0.describe);
-                format!("failed to {cause}")
+                format!("{STEP}{cause}")
             } else {
-                describe
-                    .iter()
-                    .find_map(|describe| describe(cause))
-                    .unwrap_or_else(|| cause.to_string())
+                described(cause, &describe)
             };
             // Many errors repeat their cause.
             if !last.contains(&text) {
                 last.clone_from(&text);
-                causes.push(text);
+                self.causes.push(text);
             }
             source = cause.source();
-        }
-        Self {
-            step,
-            causes,
-            notes,
-            help: help.map(str::to_owned),
         }
     }
 }
 
+/// What the name of a step completes.
+const STEP: &str = "failed to ";
+
+/// Returns the words of an error: those of the first that knows it, else its own.
+fn described(error: &(dyn StdError + 'static), describe: &[Describe]) -> String {
+    let mut known = describe.iter();
+    known
+        .find_map(|describe| describe(error))
+        .unwrap_or_else(|| error.to_string())
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "failed to {}", self.step)?;
+        write!(f, "{STEP}{}", self.step)?;
         for cause in &self.causes {
             write!(f, "\n  because: {}", indented(cause))?;
         }
@@ -77,9 +106,11 @@ fn indented(text: &str) -> String {
 /// An error that says the same.
 impl From<Report> for Error {
     fn from(report: Report) -> Self {
-        let cause = report.causes.into_iter().rev().fold(None, |source, text| {
-            Some(Box::new(Cause { text, source }))
-        });
+        let cause = report
+            .causes
+            .into_iter()
+            .rev()
+            .fold(None, |source, text| Some(Box::new(Cause { text, source })));
         let mut error = Self::new(report.step);
         error.0.source = cause.map(|cause| cause as _);
         error.0.notes = report.notes;

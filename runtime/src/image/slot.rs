@@ -62,6 +62,15 @@ impl Slot for TestContainer {
         })
     }
 
+    fn removal(&self) -> Option<String> {
+        // One that tests share goes by itself.
+        let own = self.own.as_ref()?;
+        Some(format!(
+            "docker rm --force --volumes {}",
+            own.running.short_id()
+        ))
+    }
+
     async fn log(&self) -> String {
         let log = self.running.log(self.claimed, Some(LOG_LINES)).await;
         // A container that is gone has no log.

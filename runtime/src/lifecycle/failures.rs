@@ -119,7 +119,11 @@ fn file_of(key: &str) -> String {
 
 /// Removes files of runs that have ended long ago.
 fn remove_old(cache: &Cache) {
-    for entry in fs::read_dir(cache.directory()).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(cache.directory())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let name = entry.file_name();
         let modified = entry.metadata().and_then(|found| found.modified());
         let age = modified.ok().and_then(|modified| modified.elapsed().ok());
@@ -196,7 +200,9 @@ mod tests {
         let first = in_run("run-1", &directory);
         first.remember_in_run("a", "test", &broken().lasting());
         let cache = first.cache_of_run().unwrap();
-        let file = fs::File::options().append(true).open(cache.path(&file_of("a")));
+        let file = fs::File::options()
+            .append(true)
+            .open(cache.path(&file_of("a")));
         let old = std::time::SystemTime::now() - 2 * LIFE;
         file.unwrap().set_modified(old).unwrap();
         in_run("run-2", &directory).remember_in_run("b", "test", &broken().lasting());

@@ -5,7 +5,8 @@ use std::str::FromStr;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use super::registry;
-use crate::service::{Address, BoxError, Endpoint, percent_encoded};
+use super::sql::quoted;
+use crate::service::{Address, BoxError, Endpoint, percent_encoded, without_password};
 use crate::{Error, Result};
 
 /// The administrator of servers of ours.
@@ -109,6 +110,29 @@ pub(super) fn url(endpoint: &Endpoint, user: &str, database: &str) -> String {
     }
 }
 
+/// Returns the command that looks into a database. It asks for a password that people have given to
+/// us.
+pub(super) fn psql(endpoint: &Endpoint, url: &str) -> String {
+    let url = match endpoint.address() {
+        Address::Started { .. } => url.to_owned(),
+        Address::Given(_) => without_password(url).unwrap_or_default(),
+    };
+    format!("psql '{}'", url.replace('\'', "%27"))
+}
+
+/// Returns the command that drops a database.
+pub(super) fn dropping(endpoint: &Endpoint, database: &str) -> String {
+    let url = match endpoint.address() {
+        Address::Started { .. } => url(endpoint, ADMINISTRATOR, "postgres"),
+        Address::Given(url) => url.clone(),
+    };
+    format!(
+        "{} -c 'DROP DATABASE {} WITH (FORCE)'",
+        psql(endpoint, &url),
+        quoted(database)
+    )
+}
+
 /// Returns the parameters of a URL without those that name another database.
 fn without_database(query: &str) -> String {
     let kept: Vec<&str> = query
@@ -150,6 +174,28 @@ mod tests {
         assert_eq!(
             url_on(at("fe80::1"), "o'neil@x", "a/b ?"),
             "postgres://o%27neil%40x:secret@[fe80::1]:5432/a%2Fb%20%3F"
+        );
+    }
+
+    #[test]
+    fn commands_have_no_password_that_people_have_given_to_us() {
+        let endpoint = Endpoint {
+            address: Address::Given(
+                "postgres://me:secret@db:5433/theirs?sslmode=require".to_owned(),
+            ),
+            description: String::new(),
+            outlives_tests: true,
+            log: Arc::new(NoLog),
+        };
+        let url = url(&endpoint, "me", "ct_1");
+        assert_eq!(
+            psql(&endpoint, &url),
+            "psql 'postgres://me@db:5433/ct_1?sslmode=require'"
+        );
+        assert_eq!(
+            dropping(&endpoint, "ct_1"),
+            "psql 'postgres://me@db:5433/theirs?sslmode=require' \
+             -c 'DROP DATABASE \"ct_1\" WITH (FORCE)'"
         );
     }
 

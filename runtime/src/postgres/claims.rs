@@ -16,6 +16,7 @@ use super::slot::{Origin, TestDatabase};
 use super::sql::{self, literal, quoted};
 use super::sweep::{free_parked, sweep};
 use super::template::{self, Template};
+use crate::record::{self, Step};
 use crate::service::SlotRequest;
 use crate::{Error, Result, report};
 
@@ -80,7 +81,8 @@ async fn claim_on_shared_server(
     } else {
         let broken = Broken::known_to(request, options)?;
         template::ensure(server, &template, &broken).await?;
-        let database = clones::make(server, &name, &request.test, None).await?;
+        let clone = clones::make(server, &name, &request.test, None);
+        let database = record::step(Step::Clone, "", clone).await?;
         if prewarmed {
             top_up(server, name.clone());
         }

@@ -11,7 +11,7 @@ use crate::service::OpenError;
 /// Returns what makes an error of the client one of ours.
 pub(super) fn failed(step: impl Into<String>) -> impl FnOnce(sqlx::Error) -> Error {
     let step = step.into();
-    move |error| explained(Error::new(step), error)
+    move |error| explained(Error::new(step), error).described_by(describe)
 }
 
 /// Adds the cause, and what to do about causes that come from what the server is and what the role
@@ -77,7 +77,8 @@ pub(super) fn open_error(error: sqlx::Error) -> OpenError {
     }
 }
 
-/// Returns what a server says with its code, without the line of its own source.
+/// Returns what a server says with its code, its details and its hint, without the line of its own
+/// source.
 pub(super) fn describe(cause: &(dyn StdError + 'static)) -> Option<String> {
     let of_server: &dyn DatabaseError = match cause.downcast_ref::<sqlx::Error>() {
         Some(error) => error.as_database_error()?,
@@ -86,7 +87,11 @@ pub(super) fn describe(cause: &(dyn StdError + 'static)) -> Option<String> {
             .map(AsRef::as_ref)?,
     };
     let error = of_server.try_downcast_ref::<PgDatabaseError>()?;
-    Some(format!("{} (SQLSTATE {})", error.message(), error.code()))
+    let mut text = format!("{} (SQLSTATE {})", error.message(), error.code());
+    for (name, more) in [("detail", error.detail()), ("hint", error.hint())] {
+        text.extend(more.map(|more| format!("\n{name}: {more}")));
+    }
+    Some(text)
 }
 
 #[cfg(test)]
@@ -95,7 +100,9 @@ mod tests {
 
     #[test]
     fn errors_of_the_moment_are_told_from_errors_of_the_script() {
-        for code in ["40P01", "53100", "53300", "55006", "57014", "57P01", "58030"] {
+        for code in [
+            "40P01", "53100", "53300", "55006", "57014", "57P01", "58030",
+        ] {
             assert!(may_pass(code), "{code}");
         }
         for code in ["42601", "42P07", "23505", "22012", "25001", "55P04"] {

@@ -26,7 +26,11 @@ pub(super) fn up(directory: &Path) -> Result<Vec<File>> {
 /// the test was compiled.
 pub(super) fn up_if_there(directory: &Path, expected: bool) -> Result<Option<Vec<File>>> {
     if !directory.is_dir() {
-        return if expected { Err(gone(directory)) } else { Ok(None) };
+        return if expected {
+            Err(gone(directory))
+        } else {
+            Ok(None)
+        };
     }
     let (migrations, others) = list(directory)?;
     match others.iter().any(|name| name.ends_with(".sql")) {
@@ -54,7 +58,9 @@ pub(super) fn unreadable(directory: &Path, cause: impl Into<BoxError>) -> Error 
 /// Returns the file of a version: sqlx keeps the version and the description, not the name.
 pub(super) fn of_version(directory: &Path, version: i64) -> Option<PathBuf> {
     let (names, _) = list(directory).ok()?;
-    let name = names.into_iter().find(|name| version_of(name) == Some(version))?;
+    let name = names
+        .into_iter()
+        .find(|name| version_of(name) == Some(version))?;
     Some(directory.join(name))
 }
 
@@ -145,8 +151,18 @@ mod tests {
 
     #[test]
     fn migrations_come_in_the_order_of_their_versions() {
-        let found = directory(&["10_b.sql", "9_a.up.sql", "9_a.down.sql", "read.me", "11.sql"]);
-        let names: Vec<String> = up(found.path()).unwrap().into_iter().map(|(name, _)| name).collect();
+        let found = directory(&[
+            "10_b.sql",
+            "9_a.up.sql",
+            "9_a.down.sql",
+            "read.me",
+            "11.sql",
+        ]);
+        let names: Vec<String> = up(found.path())
+            .unwrap()
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
         assert_eq!(names, ["9_a.up.sql", "10_b.sql"]);
     }
 
@@ -187,15 +203,26 @@ mod tests {
         let missing = wrong.path().join("migrations");
         assert_eq!(up_if_there(&missing, false).unwrap(), None);
         let report = up_if_there(&missing, true).unwrap_err().report();
-        assert!(report.contains("because: there is no such directory"), "{report}");
+        assert!(
+            report.contains("because: there is no such directory"),
+            "{report}"
+        );
     }
 
     #[test]
     fn a_directory_that_is_gone_is_reported_with_what_to_do() {
         let directory = directory(&[]);
-        let report = up(&directory.path().join("migrations")).unwrap_err().report();
-        assert!(report.contains("because: there is no such directory"), "{report}");
-        assert!(report.contains("help: it was there when the test was compiled"), "{report}");
+        let report = up(&directory.path().join("migrations"))
+            .unwrap_err()
+            .report();
+        assert!(
+            report.contains("because: there is no such directory"),
+            "{report}"
+        );
+        assert!(
+            report.contains("help: it was there when the test was compiled"),
+            "{report}"
+        );
     }
 
     #[test]

@@ -15,12 +15,14 @@ pub(super) enum ForPsql<'a> {
 pub(super) fn first(script: &str) -> Option<ForPsql<'_>> {
     let command = command(script);
     let before = command.map_or(script.len(), |(at, _)| at);
-    let copy = sql::statements(&script[..before]).into_iter().find(|range| {
-        let words = sql::words(&script[range.clone()]).filter(|word| !word.is_empty());
-        let words: Vec<String> = words.map(str::to_lowercase).collect();
-        let from_stdin = |pair: &[String]| pair[0] == "from" && pair[1] == "stdin";
-        words.first().is_some_and(|word| word == "copy") && words.windows(2).any(from_stdin)
-    });
+    let copy = sql::statements(&script[..before])
+        .into_iter()
+        .find(|range| {
+            let words = sql::words(&script[range.clone()]).filter(|word| !word.is_empty());
+            let words: Vec<String> = words.map(str::to_lowercase).collect();
+            let from_stdin = |pair: &[String]| pair[0] == "from" && pair[1] == "stdin";
+            words.first().is_some_and(|word| word == "copy") && words.windows(2).any(from_stdin)
+        });
     match copy {
         Some(range) => Some(ForPsql::Data(position(script, range.start, &script[range]))),
         None => command.map(|(at, line)| ForPsql::Command(position(script, at, line))),

@@ -178,7 +178,9 @@ impl Script {
             }
             (ALONE, kind) => format!("put it into a {kind} of its own, which has nothing else"),
             (NEXT_TRANSACTION, kind) => {
-                format!("use the new value in a {kind} after this one: it has to be committed first")
+                format!(
+                    "use the new value in a {kind} after this one: it has to be committed first"
+                )
             }
             (_, kind) => {
                 format!("correct the {kind} and run the test again; nothing of it was kept")

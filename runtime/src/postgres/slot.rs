@@ -26,6 +26,7 @@ use super::sql::literal;
 use super::sweep::sweep;
 use super::template;
 use crate::Result;
+use crate::record::{self, Step};
 use crate::service::{Returned, Slot};
 
 /// How long a database may take to be recycled: one that takes longer is dropped.
@@ -359,7 +360,8 @@ impl Slot for TestDatabase {
         }
         if recycle && returned == Returned::Clean {
             self.server.sessions.begin(&template);
-            let recycled = self.recycle(&template, stats_reset.as_deref()).await;
+            let reset = self.recycle(&template, stats_reset.as_deref());
+            let recycled = record::step(Step::Reset, "postgres", reset).await;
             self.server.sessions.end(&template);
             if recycled {
                 return;
@@ -385,6 +387,18 @@ impl Slot for TestDatabase {
 
     fn address(&self) -> Option<String> {
         Some(self.url())
+    }
+
+    fn inspection(&self) -> Option<String> {
+        Some(address::psql(&self.server.endpoint, &self.url()))
+    }
+
+    fn removal(&self) -> Option<String> {
+        match self.origin {
+            // It goes with the server.
+            Origin::OwnServer => None,
+            Origin::Clone { .. } => Some(address::dropping(&self.server.endpoint, &self.database)),
+        }
     }
 
     async fn log(&self) -> String {

@@ -20,6 +20,7 @@ use super::schema::Schema;
 use super::server::Server;
 use super::sql::{literal, quoted};
 use crate::Result;
+use crate::record::{self, Step};
 
 /// What a template is made from.
 #[derive(Clone, Debug)]
@@ -74,9 +75,8 @@ impl Template {
 /// that is known to be broken is not tried again.
 pub(super) async fn ensure(server: &Server, template: &Template, broken: &Broken) -> Result<()> {
     let made = server.templates.cell(&template.name);
-    made.get_or_try_init(|| find_or_make(server, template, broken))
-        .await
-        .copied()
+    let make = made.get_or_try_init(|| find_or_make(server, template, broken));
+    record::step(Step::Template, "", make).await.copied()
 }
 
 async fn find_or_make(server: &Server, template: &Template, broken: &Broken) -> Result<()> {

@@ -22,6 +22,7 @@ use self::request::Request;
 use self::select::Choice;
 use crate::config::Config;
 use crate::lifecycle::Failures;
+use crate::record::{self, Step};
 use crate::service::{Endpoint, OpenError, ServerSpec};
 use crate::{Error, Result, report};
 
@@ -69,7 +70,8 @@ impl Providers {
             self.announce(service, &endpoint, "docker", "its address is cached");
             return Ok((endpoint, opened));
         }
-        let choice = select::choose(&self.config, &self.engine, spec).await?;
+        let choose = select::choose(&self.config, &self.engine, spec);
+        let choice = record::step(Step::Provider, service, choose).await?;
         let (provider, reason) = (choice.name(), choice.reason());
         let provided = match choice {
             Choice::External { url, .. } => {

@@ -2,7 +2,7 @@
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 
-use crate::service::{Address, Endpoint};
+use crate::service::{Address, Endpoint, without_password};
 use crate::{Error, Result};
 
 /// Returns how a user connects to a logical database.
@@ -42,6 +42,26 @@ pub(super) fn url(endpoint: &Endpoint, user: &str, database: i64) -> String {
     }
 }
 
+/// Returns the command that looks into a logical database. It asks for a password that people have
+/// given to us.
+pub(super) fn redis_cli(endpoint: &Endpoint, url: &str) -> String {
+    let (url, ask) = match endpoint.address() {
+        Address::Started { .. } => (url.to_owned(), ""),
+        Address::Given(_) => {
+            let public = without_password(url).unwrap_or_default();
+            let ask = if public == url { "" } else { " --askpass" };
+            (public, ask)
+        }
+    };
+    let url = url.replace('\'', "%27");
+    let socket = url.strip_prefix("unix://").and_then(|socket| {
+        let (path, query) = socket.split_once('?')?;
+        let number = query.split('&').find_map(|pair| pair.strip_prefix("db="))?;
+        Some(format!("redis-cli -s '{path}' -n {number}{ask}"))
+    });
+    socket.unwrap_or_else(|| format!("redis-cli -u '{url}'{ask}"))
+}
+
 /// Returns the URL with another database: its path, or for a Unix socket its parameter `db`.
 fn with_database(url: &str, number: i64) -> String {
     let (base, query) = url.split_once('?').unwrap_or((url, ""));
@@ -70,7 +90,34 @@ fn with_database(url: &str, number: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::service::NoLog;
+
+    #[test]
+    fn commands_have_no_password_that_people_have_given_to_us() {
+        for (given, command) in [
+            (
+                "redis://:secret@cache:6379/1",
+                "redis-cli -u 'redis://@cache:6379/3' --askpass",
+            ),
+            ("redis://cache:6379", "redis-cli -u 'redis://cache:6379/3'"),
+            (
+                "unix:///run/r.sock?pass=secret",
+                "redis-cli -s '/run/r.sock' -n 3 --askpass",
+            ),
+        ] {
+            let endpoint = Endpoint {
+                address: Address::Given(given.to_owned()),
+                description: String::new(),
+                outlives_tests: true,
+                log: Arc::new(NoLog),
+            };
+            let url = url(&endpoint, "me", 3);
+            assert_eq!(redis_cli(&endpoint, &url), command);
+        }
+    }
 
     #[test]
     fn the_number_takes_the_place_of_the_urls_database() {

@@ -29,10 +29,17 @@ impl<D: Declares<Redis>> FromContext<D> for Keyspace {
 ///     Ok(())
 /// }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Keyspace {
     url: String,
     connection: MultiplexedConnection,
+}
+
+impl std::fmt::Debug for Keyspace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL has the password.
+        f.debug_struct("Keyspace").finish_non_exhaustive()
+    }
 }
 
 impl Keyspace {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use redis::ConnectionInfo;
 
-use super::address::{info, url};
+use super::address::{info, redis_cli, url};
 use super::command_file;
 use super::options::TEST_USER;
 use super::server::Server;
@@ -76,5 +76,14 @@ impl Slot for TestKeyspace {
 
     fn address(&self) -> Option<String> {
         Some(self.url())
+    }
+
+    fn inspection(&self) -> Option<String> {
+        Some(redis_cli(&self.server.endpoint, &self.url()))
+    }
+
+    fn removal(&self) -> Option<String> {
+        (!self.exclusive)
+            .then(|| format!("{} FLUSHDB", redis_cli(&self.server.endpoint, &self.url())))
     }
 }

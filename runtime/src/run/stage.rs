@@ -13,9 +13,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use super::Flavor;
-use crate::context::TestContext;
+use crate::context::{Held, TestContext};
 use crate::process::Process;
 use crate::provide::Plan;
+use crate::record::{self, Record, Step};
 use crate::service::Returned;
 use crate::{Error, Result, report, seeds};
 
@@ -53,6 +54,7 @@ pub(crate) struct Stage<'a> {
     runtime: &'a Runtime,
     flavor: Flavor,
     limit: &'a Limit,
+    record: &'a Arc<Record>,
 }
 
 impl Stage<'_> {
@@ -61,10 +63,11 @@ impl Stage<'_> {
         &self,
         body: impl AsyncFnOnce(TestContext) -> Result<R>,
     ) -> Result<R> {
-        self.runtime.block_on(async {
-            seeds::run(self.cx, &self.plan.seeds).await?;
-            within(self.limit, self.process, body(self.cx.share())).await
-        })
+        self.runtime.block_on(self.record.scope(async {
+            record::step(Step::Seeds, "", seeds::run(self.cx, &self.plan.seeds)).await?;
+            let body = within(self.limit, self.process, body(self.cx.share()));
+            record::step(Step::Body, "", body).await
+        }))
     }
 
     /// Seeds, has `prepare` make a call on the runtime, and makes the call outside of it: the call
@@ -77,6 +80,7 @@ impl Stage<'_> {
             let began = Instant::now();
             Ok((began, prepare(cx).await?))
         })?;
+        let call = || self.record.scope_call(call);
         let returned = match self.flavor {
             Flavor::CurrentThread => driven(self.runtime, call)?,
             // Its own threads drive it.
@@ -115,14 +119,19 @@ pub(crate) fn live<R: Passed>(
     body: impl FnOnce(&Stage<'_>) -> Result<R>,
 ) -> Outcome<R> {
     let process = Process::current();
+    let record = Arc::new(Record::default());
     let runtime = match runtime(flavor) {
         Ok(runtime) => runtime,
         Err(error) => return Outcome::Failed(error),
     };
-    let cx = match runtime.block_on(plan.provide(process)) {
+    let cx = match runtime.block_on(record.scope(plan.provide(process))) {
         Ok(cx) => cx,
-        Err(error) => return Outcome::Failed(error),
+        Err(error) => {
+            report_steps(&record);
+            return Outcome::Failed(error);
+        }
     };
+    record.describe_by(cx.slots().iter().map(|held| held.describe_error));
     let stage = Stage {
         plan,
         process,
@@ -130,6 +139,7 @@ pub(crate) fn live<R: Passed>(
         runtime: &runtime,
         flavor,
         limit,
+        record: &record,
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| body(&stage)));
     if let Limit::Time(_, events) = limit {
@@ -144,7 +154,7 @@ pub(crate) fn live<R: Passed>(
     let retained = failed && process.config.retain_failed();
     runtime.block_on(async {
         if failed {
-            report_failure(&cx, retained).await;
+            report_failure(&cx, &record, retained).await;
         }
         cx.finish().await;
     });
@@ -254,15 +264,38 @@ fn runtime(flavor: Flavor) -> Result<Runtime> {
         .map_err(|error| Error::new("start the test's tokio runtime").because(error))
 }
 
-/// Says what a failed test ran on, and how to reach it if it is retained.
-async fn report_failure(cx: &TestContext, retained: bool) {
+/// Says what a failed test ran on, and how to look at it if it is retained.
+async fn report_failure(cx: &TestContext, record: &Record, retained: bool) {
+    if let Some(error) = record.error() {
+        report::failed_test(&format!("the body returned: {error}"));
+    }
     for held in cx.slots() {
-        report::ran_on(&held.description());
-        if retained && let Some(address) = held.slot.address() {
-            report::retained(&address);
+        let at = held.location().map(|at| format!("\nat {at}"));
+        let description = held.description();
+        report::failed_test(&format!("ran on {description}{}", at.unwrap_or_default()));
+        if retained {
+            report_retained(held);
         }
         let log = Arc::clone(&held.slot).log();
         let log = cx.process().background.run(async { Ok(log.await) });
         report::server_log(held.name, &log.await.unwrap_or_default());
+    }
+    report_steps(record);
+}
+
+/// Says how to look at what is retained, and how to remove it.
+fn report_retained(held: &Held) {
+    if let Some(look) = held.inspection() {
+        report::failed_test(&format!("retained: {look}"));
+    }
+    if let Some(removal) = held.slot.removal() {
+        report::failed_test(&format!("to remove it: {removal}"));
+    }
+}
+
+fn report_steps(record: &Record) {
+    let slow = record.slow_steps();
+    if !slow.is_empty() {
+        report::failed_test(&format!("slow steps: {slow}"));
     }
 }

@@ -115,6 +115,42 @@ impl Address {
     }
 }
 
+/// Returns a URL without its password; nothing if it is none, or if it is not well-formed: the
+/// password may be anywhere in it then.
+pub(crate) fn without_password(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (user, rest) = match rest.rsplit_once('@') {
+        Some((user, rest)) => (format!("{}@", until(user, ":/?#")), rest),
+        None => (String::new(), rest),
+    };
+    let (base, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let after_host = base.rsplit(']').next().unwrap_or_default();
+    let port = after_host
+        .split_once(':')
+        .map(|(_, port)| until(port, "/#"));
+    if port.is_some_and(|port| !port.chars().all(|digit| digit.is_ascii_digit())) {
+        return None;
+    }
+    let is_public = |pair: &&str| {
+        let name = until(pair, "=");
+        !["password", "pass", "sslpassword"].contains(&name)
+    };
+    let query: Vec<&str> = query.split('&').filter(is_public).collect();
+    let query = query.join("&");
+    let query = if query.is_empty() {
+        query
+    } else {
+        format!("?{query}")
+    };
+    Some(format!("{scheme}://{user}{base}{query}"))
+}
+
+/// Returns the text up to the first of the characters.
+fn until<'a>(text: &'a str, characters: &str) -> &'a str {
+    let end = text.find(|character| characters.contains(character));
+    &text[..end.unwrap_or(text.len())]
+}
+
 /// Returns a part of a URL with everything encoded that could end it.
 pub(crate) fn percent_encoded(text: &str) -> String {
     let encode = |byte: u8| {

@@ -14,7 +14,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 pub use self::endpoint::{Address, Endpoint};
-pub(crate) use self::endpoint::{NoLog, ServerLog, percent_encoded};
+pub(crate) use self::endpoint::{NoLog, ServerLog, percent_encoded, without_password};
 pub use self::slot::{Returned, Slot, SlotRequest};
 #[cfg(feature = "testcontainers")]
 pub(crate) use self::spec::STARTUP_TIMEOUT;
@@ -189,6 +189,34 @@ mod tests {
         assert_eq!(url("::1"), "nats://me%40home:secret@[::1]:4222");
         let given = Address::Given("tls://a:b@c/d".to_owned());
         assert_eq!(given.url("nats", "me"), "tls://a:b@c/d");
+    }
+
+    #[test]
+    fn urls_are_shown_without_passwords_and_with_everything_else() {
+        for (url, shown) in [
+            ("sql://me:secret@db:5432/x", Some("sql://me@db:5432/x")),
+            (
+                "sql://me@db/x?sslmode=require",
+                Some("sql://me@db/x?sslmode=require"),
+            ),
+            (
+                "sql://me@/x?host=/run&password=secret&sslpassword=secret&a=b",
+                Some("sql://me@/x?host=/run&a=b"),
+            ),
+            ("sql://me:se@cr/e?t@db/x", Some("sql://me@db/x")),
+            (
+                "cache://:secret@[::1]:6379/3",
+                Some("cache://@[::1]:6379/3"),
+            ),
+            (
+                "unix:///run/cache.sock?db=3&pass=secret",
+                Some("unix:///run/cache.sock?db=3"),
+            ),
+            ("docker logs 0123456789ab", None),
+            ("sql://me:secret", None),
+        ] {
+            assert_eq!(without_password(url).as_deref(), shown, "{url}");
+        }
     }
 
     #[tokio::test]

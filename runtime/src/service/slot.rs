@@ -56,6 +56,17 @@ pub trait Slot: Send + Sync + 'static {
         None
     }
 
+    /// Returns how people look at what a failed test had, such as the command of a client. On a
+    /// server that the environment names, it has no password. Default: [`address`](Self::address).
+    fn inspection(&self) -> Option<String> {
+        None
+    }
+
+    /// Returns how people remove what a failed test had: a command. Default: it goes by itself.
+    fn removal(&self) -> Option<String> {
+        None
+    }
+
     /// Returns what the server logged about this slot since it was claimed.
     fn log(&self) -> impl Future<Output = String> + Send {
         std::future::ready(String::new())

@@ -22,7 +22,15 @@ const LAYERS: &[&[&[&str]]] = &[
     &[&["provider"]],
     &[&["service"]],
     &[&["lifecycle"]],
-    &[&["background", "config", "error", "report", "once", "hash"]],
+    &[&[
+        "background",
+        "config",
+        "error",
+        "record",
+        "report",
+        "once",
+        "hash",
+    ]],
 ];
 
 /// Finds files that no layer has, which could use everything.

@@ -113,19 +113,20 @@ mod tests {
 
     #[test]
     fn an_image_that_a_registry_does_not_give_is_not_pulled_again() {
+        let refused = |cause: &str| unavailable(Error::new("pull the image").because(cause));
         for lasting in [
             "manifest for postgres:none not found",
             "pull access denied for postgrs, repository does not exist",
             "dial tcp 127.0.0.1:1: connect: connection refused",
         ] {
-            assert!(unavailable("postgres:none", lasting).is_lasting(), "{lasting}");
+            assert!(refused(lasting).is_lasting(), "{lasting}");
         }
         for passing in [
             "net/http: request canceled (Client.Timeout exceeded): timeout",
             "dial tcp: lookup registry: i/o timeout",
             "toomanyrequests: You have reached your pull rate limit",
         ] {
-            assert!(!unavailable("postgres:17", passing).is_lasting(), "{passing}");
+            assert!(!refused(passing).is_lasting(), "{passing}");
         }
     }
 
