@@ -118,13 +118,6 @@ impl Error {
         let mut ours = causes.filter_map(|cause| cause.downcast_ref::<Self>());
         self.0.lasting || ours.any(|cause| cause.0.lasting)
     }
-
-    /// Returns the whole error over several lines: step, chain of causes, notes, help. Of several
-    /// helps the innermost is given: it knows most.
-    #[must_use]
-    pub fn report(&self) -> String {
-        Report::of(self).to_string()
-    }
 }
 
 impl fmt::Display for Error {

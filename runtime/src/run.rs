@@ -8,6 +8,7 @@ use std::panic::resume_unwind;
 use std::process::{ExitCode, Termination};
 use std::time::Duration;
 
+pub use self::stage::Flavor;
 use self::stage::limited;
 pub(crate) use self::stage::{Limit, Outcome, Passed, Stage, live};
 use crate::context::TestContext;
@@ -15,18 +16,6 @@ use crate::provide::Plan;
 use crate::seeds::{Seed, SeedArguments, SeedFunction, SeedOutput};
 use crate::service::Service;
 use crate::{Error, Result};
-
-/// The tokio runtime that a test's body runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flavor {
-    /// `flavor = "current_thread"`, the default.
-    CurrentThread,
-    /// `flavor = "multi_thread"`, with `worker_threads` (default: one per core).
-    MultiThread {
-        /// Number of worker threads.
-        worker_threads: Option<usize>,
-    },
-}
 
 /// One annotated test, as its attribute declares it. `D` stands for its services.
 pub struct Test<D> {

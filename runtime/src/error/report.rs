@@ -16,6 +16,15 @@ pub(crate) struct Report {
     help: Option<String>,
 }
 
+impl Error {
+    /// Returns the whole error over several lines: step, chain of causes, notes, help. Of several
+    /// helps the innermost is given: it knows most.
+    #[must_use]
+    pub fn report(&self) -> String {
+        Report::of(self).to_string()
+    }
+}
+
 impl Report {
     /// Returns what an error says.
     pub(crate) fn of(error: &Error) -> Self {

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
-use super::Flavor;
 use crate::context::{Held, TestContext};
 use crate::process::Process;
 use crate::provide::Plan;
@@ -25,6 +24,18 @@ const LEFT_BEHIND: Duration = Duration::from_millis(500);
 
 /// How much longer than its timeout a body may take that blocks its thread.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// The tokio runtime that a test's body runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavor {
+    /// `flavor = "current_thread"`, the default.
+    CurrentThread,
+    /// `flavor = "multi_thread"`, with `worker_threads` (default: one per core).
+    MultiThread {
+        /// Number of worker threads.
+        worker_threads: Option<usize>,
+    },
+}
 
 /// How a body ended.
 pub(crate) enum Outcome<R> {

@@ -3,11 +3,11 @@
 use bb8::Pool;
 use bb8_redis::RedisConnectionManager;
 
+use super::super::options::Redis;
 use super::{POOL_SIZE, failed};
 use crate::Result;
 use crate::context::TestContext;
 use crate::inject::{Declares, FromContext};
-use crate::redis_service::options::Redis;
 
 impl<D: Declares<Redis>> FromContext<D> for Pool<RedisConnectionManager> {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {

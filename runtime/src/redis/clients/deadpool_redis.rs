@@ -2,11 +2,11 @@
 
 use deadpool_redis::{Manager, Pool, Runtime};
 
+use super::super::options::Redis;
 use super::{POOL_SIZE, failed};
 use crate::Result;
 use crate::context::TestContext;
 use crate::inject::{Declares, FromContext};
-use crate::redis_service::options::Redis;
 
 impl<D: Declares<Redis>> FromContext<D> for Pool {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {

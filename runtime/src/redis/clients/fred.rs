@@ -4,11 +4,11 @@ use fred::clients::{Client, Pool};
 use fred::interfaces::ClientLike;
 use fred::types::config::Config;
 
+use super::super::options::Redis;
 use super::{POOL_SIZE, failed};
 use crate::Result;
 use crate::context::TestContext;
 use crate::inject::{Declares, FromContext};
-use crate::redis_service::options::Redis;
 
 impl<D: Declares<Redis>> FromContext<D> for Client {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {

@@ -3,11 +3,11 @@
 use redis_0_32::Client;
 use redis_0_32::aio::{ConnectionManager, MultiplexedConnection};
 
+use super::super::options::Redis;
 use super::failed;
 use crate::Result;
 use crate::context::TestContext;
 use crate::inject::{Declares, FromContext};
-use crate::redis_service::options::Redis;
 
 impl<D: Declares<Redis>> FromContext<D> for Client {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
