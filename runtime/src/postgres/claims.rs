@@ -81,7 +81,7 @@ async fn claim_on_shared_server(
     } else {
         let broken = Broken::known_to(request, options)?;
         template::ensure(server, &template, &broken).await?;
-        let clone = clones::make(server, &name, &request.test, None);
+        let clone = clones::make(server, &name, &request.test, options.pool_size());
         let database = record::step(Step::Clone, "", clone).await?;
         if prewarmed {
             top_up(server, name.clone());

@@ -20,23 +20,22 @@ const READY: i64 = 4;
 /// How long a template may be in use when it is to be cloned.
 const PATIENCE_WITH_TEMPLATE: Duration = Duration::from_secs(30);
 
-/// Makes a clone for one test, under a name if it is to have one; returns its name.
+/// Makes a clone for one test, whose pool opens so many connections; returns its name.
 pub(super) async fn make(
     server: &Arc<Server>,
     template: &str,
     test: &str,
-    name: Option<&str>,
+    pool: u32,
 ) -> Result<String> {
     let step = format!("create a database from the template {template}");
-    let most = server.most_claims();
+    let most = server.most_claims(pool);
     let begun = Instant::now();
     let (mut looked, mut told) = (begun, false);
     let claim = format!(
-        "SELECT claim_new({}, {}, {}, {}, {})",
+        "SELECT claim_new({}, {}, {}, NULL, {})",
         literal(template),
         server.info.number,
         literal(test),
-        name.map_or_else(|| "NULL".to_owned(), literal),
         most.map_or_else(|| "NULL".to_owned(), |most| most.to_string())
     );
     let name = loop {

@@ -44,10 +44,12 @@ pub(super) const POOL_SIZE: u32 = 5;
 /// Connections of a process besides its tests' pools.
 const OVERHEAD: i32 = 3;
 
-/// Returns how many processes, and how many tests, the connections of a server given by URL are
-/// enough for.
-pub(super) fn capacity(connections: i32) -> i32 {
-    let per_test = i32::try_from(POOL_SIZE).unwrap_or(i32::MAX) + OVERHEAD;
+/// Returns how many processes, or tests with pools of this size, the connections of a server given by
+/// URL are enough for.
+pub(super) fn capacity(connections: i32, pool: u32) -> i32 {
+    let per_test = i32::try_from(pool)
+        .unwrap_or(i32::MAX)
+        .saturating_add(OVERHEAD);
     ((connections - OVERHEAD) / per_test).max(1)
 }
 
@@ -62,7 +64,7 @@ pub(super) async fn open(endpoint: &Endpoint) -> Result<(PgConnection, ServerInf
         if matches!(endpoint.address(), Address::Started { .. }) {
             return Ok((connection, info));
         }
-        let capacity = capacity(info.connections);
+        let capacity = capacity(info.connections, POOL_SIZE);
         end_dead_leases(&mut connection).await.map_err(open_error)?;
         let before: i64 =
             sqlx::query_scalar("SELECT count(*) FROM live_leases() l (number) WHERE number < $1")
@@ -275,4 +277,17 @@ pub(super) async fn end_dead_leases(connection: &mut PgConnection) -> Result<(),
         connection.execute(AssertSqlSafe(end)).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_tests_with_larger_pools_fit_the_connections() {
+        assert_eq!(capacity(97, POOL_SIZE), 11);
+        assert_eq!(capacity(97, 20), 4);
+        assert_eq!(capacity(97, 1), 23);
+        assert_eq!(capacity(97, u32::MAX), 1);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::lease::POOL_SIZE;
 use super::migrations::Migrations;
 use crate::service::Isolation;
 
@@ -51,6 +52,13 @@ pub struct Postgres {
     /// Where the schema comes from. Default: the directory `migrations` beside `Cargo.toml`, if
     /// there is one.
     pub migrations: Migrations,
+}
+
+impl Postgres {
+    /// Returns the most connections that the test's pool opens.
+    pub(super) fn pool_size(&self) -> u32 {
+        self.max_connections.unwrap_or(POOL_SIZE)
+    }
 }
 
 impl Default for Postgres {

@@ -130,12 +130,12 @@ impl Server {
             && !self.endpoint.outlives_tests()
     }
 
-    /// Returns how many databases may be claimed at the same time, if that is limited: all
-    /// connections of all of them must fit the server.
-    pub(super) fn most_claims(&self) -> Option<i32> {
+    /// Returns how many databases may be claimed at the same time, if that is limited: all connections
+    /// of all of them must fit the server, if each test has a pool of this size.
+    pub(super) fn most_claims(&self, pool: u32) -> Option<i32> {
         self.endpoint
             .outlives_tests()
-            .then(|| lease::capacity(self.info.connections))
+            .then(|| lease::capacity(self.info.connections, pool))
     }
 
     /// Returns a connection beside those of `work`: a server that is full for a moment is waited

@@ -14,7 +14,6 @@ use super::address;
 use super::clones::top_up;
 use super::drops::drop_claimed;
 use super::failure::failed;
-use super::lease::POOL_SIZE;
 use super::log::lines_of;
 use super::options::Postgres;
 use super::pools::Pools;
@@ -98,7 +97,7 @@ impl TestDatabase {
             user,
             origin,
             seeded,
-            max_connections: options.max_connections.unwrap_or(POOL_SIZE),
+            max_connections: options.pool_size(),
             pool: OnceCell::new(),
             session: Mutex::new(None),
             mark: None,

@@ -246,9 +246,8 @@ fn a_template_that_subscribes_goes_as_well() {
     on_servers("has_another_schema");
     let template = postgres.templates().remove(0);
     let open = |open| {
-        postgres.psql(&format!(
-            "ALTER DATABASE {template} ALLOW_CONNECTIONS {open}"
-        ))
+        let open = format!("ALTER DATABASE {template} ALLOW_CONNECTIONS {open}");
+        postgres.psql(&open);
     };
     open(true);
     let subscribe = "CREATE SUBSCRIPTION theirs CONNECTION '' PUBLICATION theirs
