@@ -2,6 +2,7 @@
 
 mod cases;
 mod condition;
+mod fixtures;
 mod function;
 mod kinds;
 mod migrations;

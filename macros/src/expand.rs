@@ -1,5 +1,6 @@
 //! Meaning to tokens: the test that calls the runtime.
 
+mod body;
 mod declared;
 mod deeper;
 mod runtime;
@@ -9,16 +10,17 @@ mod variants;
 use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Expr, FnArg, Ident, LitStr, ReturnType, Signature, Type};
+use syn::{Ident, LitStr, ReturnType, Signature};
 
+use self::body::body;
 use self::declared::Offer;
 use self::deeper::deeper;
 use self::runtime::Runtime;
 use self::variants::{Place, Variant};
-use crate::check::{Condition, Declaration, Flavor, Gate, Output, Seed, Wrapper};
+use crate::check::{Condition, Declaration, Flavor, Gate, Output, Seed};
 use crate::parse::{Function, written};
 
 /// Returns the test that replaces the annotated function, or the module of its tests.
@@ -43,7 +45,7 @@ pub(crate) fn expand(declaration: &Declaration, function: &Function) -> TokenStr
             #ignore
             #visibility fn #name() #output {
                 // The attribute requires the arguments to be taken by value.
-                #[allow(clippy::needless_pass_by_value, clippy::unused_async)]
+                #[allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps, clippy::unused_async)]
                 #signature #body
                 #run
             }
@@ -72,7 +74,7 @@ pub(crate) fn expand(declaration: &Declaration, function: &Function) -> TokenStr
     quote! {
         #(#of_function)*
         #[cfg(test)]
-        #[allow(clippy::needless_pass_by_value, clippy::unused_async)]
+        #[allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps, clippy::unused_async)]
         #visibility #signature #body
 
         #(#of_module)*
@@ -229,100 +231,6 @@ fn flavor(flavor: &Flavor) -> TokenStream {
         Flavor::MultiThread(Some(count)) => {
             quote!(MultiThread { worker_threads: ::core::option::Option::Some(#count) })
         }
-    }
-}
-
-/// The closure that makes the arguments, in order, and calls the function. If that is not async, the
-/// call is what the closure returns.
-fn body(
-    wrapper: &Wrapper,
-    variant: &Variant<'_>,
-    signature: &Signature,
-    runtime: &Runtime,
-) -> TokenStream {
-    let function = &signature.ident;
-    let types: Vec<&Type> = signature.inputs.iter().filter_map(argument_type).collect();
-    let names: Vec<Ident> = (0..types.len())
-        .map(|index| format_ident!("a{index}"))
-        .collect();
-    let injects = wrapper.from_case.iter().any(|from_case| !from_case);
-    let context = if !injects { quote!(_) } else { quote!(cx) };
-    let mut values = variant.values.iter();
-    let mut arguments = Vec::new();
-    for (index, (name, ty)) in names.iter().zip(&types).enumerate() {
-        if wrapper.from_case[index] {
-            arguments.extend(values.next().map(|value| given(name, ty, value)));
-        } else {
-            arguments.push(injected(
-                name,
-                ty,
-                wrapper.sources[index].as_deref(),
-                runtime,
-            ));
-        }
-    }
-    let output = match signature.asyncness {
-        Some(_) => quote!(#function(#(#names),*).await),
-        None => quote!(#function(#(#names),*)),
-    };
-    let (returns, output) = match &signature.output {
-        ReturnType::Default => (None, output),
-        ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => (Some(ty), output),
-        // The methods of the traits have one name; the first that fits the type is called.
-        ReturnType::Type(..) => (
-            None,
-            quote!({
-                use #runtime::__private::{OfBox as _, OfError as _, OfOther as _};
-                let output = #output;
-                (&&&#runtime::__private::Output(&output)).explain();
-                output
-            }),
-        ),
-    };
-    let call = match (signature.asyncness, returns) {
-        (Some(_), None) => quote!(::core::result::Result::Ok(#output)),
-        (Some(_), Some(_)) => quote! {
-            #[allow(unreachable_code)]
-            return ::core::result::Result::Ok(#output);
-        },
-        (None, None) => quote!(::core::result::Result::Ok(move || #output)),
-        (None, Some(never)) => quote!(::core::result::Result::Ok(move || -> #never { #output })),
-    };
-    quote! {
-        async |#context: #runtime::TestContext<__Declared>| {
-            #(#arguments)*
-            #call
-        }
-    }
-}
-
-/// An argument with the value of its case.
-fn given(name: &Ident, ty: &Type, value: &Expr) -> TokenStream {
-    let span = at(value);
-    match ty {
-        Type::ImplTrait(_) => quote_spanned!(span=> let #name = #value;),
-        _ => quote_spanned!(span=> let #name: #ty = #value;),
-    }
-}
-
-/// An argument that is made by its type.
-fn injected(name: &Ident, ty: &Type, source: Option<&str>, runtime: &Runtime) -> TokenStream {
-    let span = at(ty);
-    let runtime = runtime.spanned(span);
-    let inject = source.map_or_else(
-        || quote_spanned!(span=> inject),
-        |source| {
-            let marker = declared::source(source);
-            quote_spanned!(span=> inject_from::<#marker, _, _>)
-        },
-    );
-    quote_spanned!(span=> let #name: #ty = #runtime::__private::#inject(&cx).await?;)
-}
-
-fn argument_type(argument: &FnArg) -> Option<&Type> {
-    match argument {
-        FnArg::Typed(argument) => Some(&argument.ty),
-        FnArg::Receiver(_) => None,
     }
 }
 

@@ -57,7 +57,7 @@ use site::Site;
 /// its documentation and its visibility stay as they are. `#[test]` or `#[tokio::test]` must not be
 /// among them.
 ///
-/// Attributes of other crates that wrap a function, such as `#[serial]` of serial_test or
+/// Attributes of other crates that wrap a function, such as `#[serial]` of `serial_test` or
 /// `#[traced_test]`, stand below this one: they get the test as the test harness does, a function
 /// without arguments. It returns what the test returns if that is nothing, or a type whose name ends in
 /// `Result`. Above this one they get the function as it is written, and some drop its arguments.
@@ -169,12 +169,23 @@ use site::Site;
 /// Where the schema comes from. It stands inside of `postgres(…)`, or beside it if there is only
 /// one.
 ///
-/// - Default: the directory `migrations` beside `Cargo.toml`, if there is one.
+/// - Default: the directory `migrations` beside `Cargo.toml`, if there is one, or the one that
+///   `sqlx.toml` names.
 /// - `migrations = "db/migrations"`: a directory of SQL files as `sqlx` names them, relative to the
 ///   crate. That it exists is checked at compile time; its files are read when the test runs.
 /// - `migrations = ["CREATE TABLE …", include_str!("views.sql"), SCHEMA]`: SQL scripts of any number
 ///   of statements each: text, or constant expressions.
+/// - `migrations = MIGRATOR`: the path of a `static` of sqlx's `Migrator`, or of any other type that
+///   implements `IntoMigrations`. `migrator = "MIGRATOR"` means the same, as in `#[sqlx::test]`.
+/// - `migrations = migrate`: the path of a function that makes the schema, such as
+///   `async fn migrate(database: Database) -> Result<(), E>`. It is called once per template, on a
+///   thread of its own; a plain `fn` may block. It is called again by a program that is built from other
+///   code, since what it does is known by the program. Rows that it writes with the clock are as old as
+///   the template.
 /// - `migrations = false`: none.
+///
+/// The section `[migrate]` of a `sqlx.toml` beside `Cargo.toml` is heeded for directories: `table-name`,
+/// `create-schemas`, `migrations-dir` and `ignored-chars`.
 ///
 /// ## `seeds`
 ///
@@ -193,6 +204,15 @@ use site::Site;
 /// `seeds` stands beside the services or inside of one. With several services of a kind, its files
 /// must be inside; the arguments of a function inside are made from that service. Seeds inside of
 /// services are applied first, in the order of the services, then those beside them.
+///
+/// ## `fixtures`
+///
+/// SQL seed files, named as in `#[sqlx::test]`. Default: none. It may be given several times, and stands
+/// where `seeds` may stand; both are applied in the order written.
+///
+/// - `fixtures("users")`: the file `fixtures/users.sql` beside the source file.
+/// - `fixtures("./sql/users.sql")`: a path, relative to the source file's directory.
+/// - `fixtures(path = "sql", scripts("users"))`: the file `sql/users.sql`, relative to the same.
 ///
 /// ## `timeout`
 ///

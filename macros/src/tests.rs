@@ -87,6 +87,44 @@ fn makes_inline_migrations_a_constant() {
 }
 
 #[test]
+fn takes_rust_code_for_migrations() {
+    for arguments in [
+        "postgres, migrations = schema::MIGRATOR",
+        "postgres(migrations = schema::MIGRATOR)",
+        "postgres, migrator = \"schema::MIGRATOR\"",
+        "postgres, migrator = schema::MIGRATOR",
+    ] {
+        let expansion = expansion(arguments, "async fn coded() {}");
+        let call = "migrations = ::container_test::__private::code(\n                    &schema::MIGRATOR,";
+        assert!(expansion.contains(call), "{expansion}");
+    }
+}
+
+#[test]
+fn finds_fixtures_beside_the_source_file() {
+    let arguments = r#"
+        postgres,
+        redis,
+        fixtures("users", "../fixtures/tokens.sql"),
+        seeds("sessions"),
+        fixtures(path = "./sql", scripts("report")),
+    "#;
+    let expansion = expansion(arguments, "async fn filled() {}");
+    let files: Vec<&str> = expansion
+        .split(".seed_file(")
+        .skip(1)
+        .filter_map(|call| call.split('"').nth(3))
+        .collect();
+    let expected = [
+        "src/fixtures/users.sql",
+        "src/../fixtures/tokens.sql",
+        "src/fixtures/sessions.redis",
+        "src/sql/report.sql",
+    ];
+    assert_eq!(files, expected, "{expansion}");
+}
+
+#[test]
 fn switches_migrations_off() {
     let expansion = expansion("postgres, migrations = false", "async fn bare() {}");
     assert!(

@@ -2,7 +2,7 @@
 
 pub use crate::inject::{inject, inject_from};
 #[cfg(feature = "postgres")]
-pub use crate::postgres::inline;
+pub use crate::postgres::{code, inline};
 pub use crate::record::{OfBox, OfError, OfOther, Output};
 pub use crate::run::{Flavor, Test};
 pub use crate::seeds::{Async, Plain};

@@ -230,6 +230,16 @@ impl Config {
     }
 }
 
+/// Returns the path of the running program. That of Linux leads to it even if another build has taken
+/// its place.
+pub(crate) fn program() -> PathBuf {
+    let ours = PathBuf::from("/proc/self/exe");
+    if ours.exists() {
+        return ours;
+    }
+    env::current_exe().unwrap_or(ours)
+}
+
 /// Returns the variable that names a server of a service by its URL.
 pub(crate) fn url_variable(service: &str) -> String {
     service_variable(service, "URL")

@@ -60,8 +60,9 @@
 //!
 //! # Schema and seeds
 //!
-//! Migrations are a directory of SQL files as sqlx names them, a list of SQL scripts, or `false`.
-//! Without a word about them, they are the directory `migrations` beside `Cargo.toml`, if there is one.
+//! Migrations are a directory of SQL files as sqlx names them, a list of SQL scripts, the path of a
+//! migrator or of a function ([`IntoMigrations`]), or `false`. Without a word about them, they are the
+//! directory `migrations` beside `Cargo.toml`, if there is one.
 //! They are applied once per content, into a template database; the database of a test is a clone of
 //! it.
 //!
@@ -223,7 +224,7 @@ pub use error::{Error, Result};
 pub use image::{AnyImage, Container};
 pub use inject::{Declares, FromContext};
 #[cfg(feature = "postgres")]
-pub use postgres::{Database, Migrations, Postgres};
+pub use postgres::{Database, IntoMigrations, Migrations, Postgres};
 #[cfg(feature = "testcontainers")]
 pub use provider::{ContainerImage, ExecOutput};
 #[cfg(feature = "redis")]

@@ -225,8 +225,35 @@ mod tests {
     use super::*;
 
     fn limited_to_20_ms() -> Test<()> {
-        let test = Test::new("run::tests", env!("CARGO_MANIFEST_DIR"));
-        test.timeout(Duration::from_millis(20))
+        test().timeout(Duration::from_millis(20))
+    }
+
+    fn test() -> Test<()> {
+        Test::new("run::tests", env!("CARGO_MANIFEST_DIR"))
+    }
+
+    #[test]
+    fn what_a_body_returns_is_returned() {
+        assert_eq!(test().run_result(async |_| Ok(Ok::<(), u8>(()))), Ok(()));
+        assert_eq!(test().run_result(async |_| Ok(Err::<(), u8>(1))), Err(1));
+        let call = async |_| Ok(|| Err::<(), u8>(1));
+        assert_eq!(test().run_plain_result(call), Err(1));
+        let limited = test().timeout(Duration::from_secs(60));
+        assert_eq!(limited.run_result(async |_| Ok(Ok::<(), u8>(()))), Ok(()));
+    }
+
+    #[test]
+    #[should_panic(expected = "returned an error")]
+    fn an_error_that_cannot_leave_its_thread_fails_a_limited_test() {
+        let limited = test().timeout(Duration::from_secs(60));
+        let _ = limited.run_result(async |_| Ok(Err::<(), _>(std::rc::Rc::new(1))));
+    }
+
+    #[test]
+    fn a_test_that_should_panic_does_not_if_it_cannot_run() {
+        let test = test().should_panic(true);
+        let code = test.run(async |_| Err::<(), _>(Error::new("find a server")));
+        assert_eq!(code, ExitCode::FAILURE);
     }
 
     #[test]

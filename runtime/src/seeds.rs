@@ -47,7 +47,7 @@ pub(crate) trait SeedCall: Send {
 
 struct Call<E, F, A, K> {
     function: F,
-    arguments: std::marker::PhantomData<fn() -> (E, A, K)>,
+    arguments: std::marker::PhantomData<fn(E, A, K)>,
 }
 
 impl<E, A, K, F> SeedCall for Call<E, F, A, K>

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
-use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -104,10 +103,10 @@ impl Keyspaces {
     }
 }
 
-fn eight_at_a_time(test: fn() -> ExitCode, times: usize) {
+fn eight_at_a_time(test: fn() -> anyhow::Result<()>, times: usize) {
     std::thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| (0..times).for_each(|_| assert_eq!(test(), ExitCode::SUCCESS)));
+            scope.spawn(|| (0..times).for_each(|_| test().unwrap()));
         }
     });
 }
@@ -150,7 +149,7 @@ async fn finds_all_other_keyspaces_empty(mut redis: MultiplexedConnection) -> an
 fn every_test_of_a_process_has_a_keyspace_that_none_had_before_and_that_is_emptied_afterwards() {
     eight_at_a_time(has_one_of_many_keyspaces, 20);
     assert_eq!(MANY.used(), (160, 160));
-    assert_eq!(finds_all_other_keyspaces_empty(), ExitCode::SUCCESS);
+    finds_all_other_keyspaces_empty().unwrap();
 }
 
 static FEW: Keyspaces = Keyspaces::new();
@@ -195,9 +194,9 @@ async fn has_one_of_two_keyspaces(
 
 #[test]
 fn a_keyspace_that_may_still_be_used_goes_to_no_other_test() {
-    assert_eq!(leaves_work_behind(), ExitCode::SUCCESS);
+    leaves_work_behind().unwrap();
     for _ in 0..4 {
-        assert_eq!(has_one_of_two_keyspaces(), ExitCode::SUCCESS);
+        has_one_of_two_keyspaces().unwrap();
     }
     assert_eq!(OTHERS.used(), (4, 1));
     let left = LEFT_BEHIND.used.lock().unwrap();
@@ -232,7 +231,7 @@ fn a_container_that_was_never_started_goes_with_the_next_start() {
     let left = docker(&["create", "--label", "container-test.user=", &image]);
     // It may be about to be started for as long as it is young.
     std::thread::sleep(Duration::from_secs(61));
-    a_server_of_its_own_refuses_nothing();
+    a_server_of_its_own_refuses_nothing().unwrap();
     let found = docker(&[
         "ps",
         "--all",

@@ -113,11 +113,13 @@ fn case(line: &Attribute, arguments: &[String]) -> Result<(Option<String>, Vec<E
         return Err(Error::new_spanned(more, message));
     }
     if values.len() < named.len() {
-        let message = format!(
-            "this case lacks a value for {}: write one for each of {}",
-            value::enumeration(&named[values.len()..]),
-            value::enumeration(&named)
-        );
+        let (missing, all) = (&named[values.len()..], value::enumeration(&named));
+        let missing = value::enumeration(missing);
+        let message = if named.len() == 1 {
+            format!("this case lacks a value for {missing}: write `#[case(…)]`")
+        } else {
+            format!("this case lacks a value for {missing}: write one for each of {all}")
+        };
         return Err(Error::new_spanned(line, message));
     }
     Ok((name, values))

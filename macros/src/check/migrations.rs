@@ -1,7 +1,7 @@
 //! `migrations = …`.
 
 use proc_macro2::Span;
-use syn::{Error, Expr, ExprLit, Ident, Lit, LitStr, Result};
+use syn::{Error, Expr, ExprLit, ExprPath, Ident, Lit, LitStr, Result};
 
 use super::kinds::Kind;
 use super::service::Service;
@@ -14,6 +14,8 @@ use crate::site::Site;
 pub(crate) enum Migrations {
     /// A directory, relative to the crate.
     Directory(LitStr),
+    /// Rust code, by its path.
+    Code(ExprPath),
     /// SQL scripts: text, `include_str!(…)`, or any other constant.
     Inline(Vec<Expr>),
     /// There is none.
@@ -54,12 +56,13 @@ pub(crate) fn check(entry: &Entry, site: &Site) -> Result<Migrations> {
             .map(script)
             .collect::<Result<_>>()
             .map(Migrations::Inline),
-        Expr::Macro(_) | Expr::Path(_) => {
+        Expr::Path(path) => Ok(Migrations::Code(path.clone())),
+        Expr::Macro(_) => {
             let message = "SQL goes into a list: put this into brackets, `migrations = [ … ]`";
             Err(Error::new_spanned(value, message))
         }
         _ => {
-            let message = "expected a directory (`migrations = \"migrations\"`), a list of SQL scripts (`migrations = [\"CREATE TABLE …\"]`) or `false`";
+            let message = "expected a directory (`migrations = \"migrations\"`), a list of SQL scripts (`migrations = [\"CREATE TABLE …\"]`), the path of a migrator or a function (`migrations = MIGRATOR`) or `false`";
             Err(Error::new_spanned(value, message))
         }
     }
@@ -77,6 +80,21 @@ pub(crate) fn expect(service: &mut Service, site: &Site) {
         let usual = Setting::Migrations(Migrations::Usual);
         service.options.push((field, usual));
     }
+}
+
+/// Reads `migrator = "path"`, as `#[sqlx::test]` has it.
+pub(crate) fn migrator(entry: &Entry) -> Result<Migrations> {
+    const EXAMPLE: &str = "migrator = \"my_crate::MIGRATOR\"";
+    let value = value::assigned(entry, EXAMPLE)?;
+    if let Expr::Path(path) = value {
+        return Ok(Migrations::Code(path.clone()));
+    }
+    let text = value::literal(value, EXAMPLE)?;
+    let path = text.parse().map_err(|_| {
+        let message = format!("expected the path of a migrator: write `{EXAMPLE}`");
+        Error::new_spanned(value, message)
+    })?;
+    Ok(Migrations::Code(path))
 }
 
 /// One element of the list.

@@ -1,18 +1,21 @@
 //! The options of the test: every entry that is no service.
 
-use syn::{Error, Expr, Path, PathArguments, Result};
+use syn::{Error, Expr, Ident, Path, PathArguments, Result};
 
+use super::migrations::{self, Migrations};
 use super::seeds::{self, Seed, Target};
 use super::services::Services;
 use super::setting::Setting;
-use super::{Declaration, Flavor, migrations, value};
+use super::{Declaration, Flavor, fixtures, value};
 use crate::parse::{Entry, Errors, Value};
 use crate::site::Site;
 
 /// The words of the attribute that are no services.
-pub(crate) const WORDS: [&str; 6] = [
+pub(crate) const WORDS: [&str; 8] = [
     "migrations",
+    "migrator",
     "seeds",
+    "fixtures",
     "timeout",
     "flavor",
     "worker_threads",
@@ -43,7 +46,7 @@ fn each_once<'a>(entries: &'a [Entry], errors: &mut Errors) -> Vec<&'a Entry> {
         let Some(word) = WORDS.into_iter().find(|word| entry.is(word)) else {
             continue;
         };
-        if once.iter().any(|other| other.is(word)) {
+        if word != "fixtures" && once.iter().any(|other| other.is(word)) {
             errors.push(entry, format!("`{word}` is given twice: keep one"));
         } else {
             once.push(entry);
@@ -60,12 +63,20 @@ fn option(
     errors: &mut Errors,
 ) -> Result<()> {
     if entry.is("migrations") {
-        migrations(entry, services, site)?;
-    } else if entry.is("seeds") {
+        migrations(entry, migrations::check(entry, site), services)?;
+    } else if entry.is("migrator") {
+        migrations(entry, migrations::migrator(entry), services)?;
+    } else if entry.is("seeds") || entry.is("fixtures") {
         let seeds = services.all.iter().flat_map(|service| &service.seeds);
-        let before: Vec<&Seed> = seeds.collect();
+        let before: Vec<&Seed> = seeds.chain(&declaration.seeds).collect();
         let target = Target::Test(services);
-        declaration.seeds = seeds::check(entry, &target, &before, site, errors);
+        let read = if entry.is("seeds") {
+            seeds::check
+        } else {
+            fixtures::check
+        };
+        let seeds = read(entry, &target, &before, site, errors);
+        declaration.seeds.extend(seeds);
     } else if entry.is("timeout") {
         let value = value::assigned(entry, "timeout = \"30s\"")?;
         declaration.timeout = Some(value::duration(value, "timeout")?);
@@ -78,25 +89,33 @@ fn option(
 }
 
 /// Moves the migrations of the test to the service that they are for.
-fn migrations(entry: &Entry, services: &mut Services, site: &Site) -> Result<()> {
-    let migrations = migrations::check(entry, site);
-    let Some(name) = entry.word() else {
+fn migrations(
+    entry: &Entry,
+    migrations: Result<Migrations>,
+    services: &mut Services,
+) -> Result<()> {
+    let Some(word) = entry.word() else {
         return Ok(());
     };
-    let Some(position) = services.only("postgres", name, "migrations need", "migrations = …")?
-    else {
+    let inside = "migrations = …";
+    let Some(position) = services.only("postgres", word, "migrations need", inside)? else {
         return migrations.map(drop);
     };
     let service = &mut services.all[position];
-    if service.options.iter().any(|(other, _)| other == name) {
+    if service
+        .options
+        .iter()
+        .any(|(other, _)| other == "migrations")
+    {
         let message = format!(
             "`{}` has migrations already: keep one of the two",
             service.name
         );
         return Err(Error::new_spanned(entry, message));
     }
+    let field = Ident::new("migrations", word.span());
     let migrations = Setting::Migrations(migrations?);
-    service.options.push((name.clone(), migrations));
+    service.options.push((field, migrations));
     Ok(())
 }
 

@@ -79,7 +79,7 @@ pub(crate) fn check(
 
 impl Seed {
     /// Whether both do the same to the same service.
-    fn is(&self, other: &Self) -> bool {
+    pub(super) fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (
                 Self::File { service, path, .. },

@@ -4,6 +4,7 @@ use proc_macro2::{Group, Span};
 use syn::spanned::Spanned;
 use syn::{Error, Expr, Ident};
 
+use super::fixtures;
 use super::kinds::{BUILT_IN, BuiltIn, Kind};
 use super::options::WORDS;
 use super::seeds::{self, Seed, Target};
@@ -58,14 +59,22 @@ pub(crate) fn check(
     let mut seen: Vec<String> = Vec::new();
     for entry in &entries {
         let name = written(&entry.path);
-        if seen.contains(&name) {
+        let is_fixtures = is_list(kind, entry, "fixtures");
+        if seen.contains(&name) && !is_fixtures {
             errors.push(entry, format!("`{name}` is given twice: keep one"));
             continue;
         }
         seen.push(name);
-        if is_seeds(kind, entry) {
+        if is_fixtures || is_list(kind, entry, "seeds") {
             let target = Target::Service(kind, &service.name);
-            service.seeds = seeds::check(entry, &target, &[], site, errors);
+            let before: Vec<&Seed> = service.seeds.iter().collect();
+            let read = if is_fixtures {
+                fixtures::check
+            } else {
+                seeds::check
+            };
+            let seeds = read(entry, &target, &before, site, errors);
+            service.seeds.extend(seeds);
             continue;
         }
         let option = match kind {
@@ -114,13 +123,13 @@ fn entries(mention: &Mention<'_>, service: &mut Service, errors: &mut Errors) ->
 const OPTION: &str = "an option of the service: write `option = value`";
 const FIELD: &str = "a field of the service: write `field = value`";
 
-/// Whether an entry is `seeds(…)`. The type of a service may have a field of that name.
-fn is_seeds(kind: &Kind, entry: &Entry) -> bool {
+/// Whether an entry is `seeds(…)` or `fixtures(…)`. The type of a service may have a field of that name.
+fn is_list(kind: &Kind, entry: &Entry, word: &str) -> bool {
     let may_be_a_field = matches!(
         (kind, &entry.value),
         (Kind::Custom(_), Value::Assigned(_) | Value::Bare)
     );
-    entry.is("seeds") && !may_be_a_field
+    entry.is(word) && !may_be_a_field
 }
 
 fn option(kind: &BuiltIn, entry: &Entry, site: &Site) -> syn::Result<(Ident, Setting)> {

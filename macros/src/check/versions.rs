@@ -37,7 +37,9 @@ pub(super) fn check(
             }
         };
         if versions.iter().any(|version| version.name == name) {
-            let message = "this image is listed twice: keep one";
+            let message = format!(
+                "two images of the list make a test named `{name}`: keep one, or give one the name of a constant"
+            );
             return Err(Error::new_spanned(element, message));
         }
         versions.push(Version { name, image });

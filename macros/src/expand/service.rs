@@ -96,6 +96,11 @@ fn migrations(migrations: &Migrations, runtime: &Runtime) -> TokenStream {
         Migrations::Directory(path) => {
             quote!(#runtime::Migrations::Directory(::std::string::String::from(#path)))
         }
+        Migrations::Code(path) => {
+            let span = at(path);
+            let runtime = runtime.spanned(span);
+            quote_spanned!(span=> #runtime::__private::code(&#path))
+        }
         // A constant, so that an expression that is not constant is an error on itself.
         Migrations::Inline(scripts) => {
             quote!(#runtime::__private::inline(const { &[#(#scripts),*] }))

@@ -177,6 +177,29 @@ fn in_the_path_of_the_runtime() {
 }
 
 #[test]
+fn in_what_sqlx_has() {
+    let reports = reports(&[
+        "fixtures(\"users\")",
+        "postgres, fixtures = \"users\"",
+        "postgres, fixtures()",
+        "postgres, fixtures(users)",
+        "postgres, fixtures(\"missing\", \"./missing\")",
+        "postgres, fixtures(\"users\"), fixtures(\"./fixtures/users.sql\")",
+        "postgres, fixtures(path = \"fixtures\")",
+        "postgres, fixtures(path = fixtures, scripts(\"users\"))",
+        "postgres, fixtures(path = \"fixtures\", scripts(users))",
+        "postgres, redis(fixtures(\"users\"))",
+        "orders = postgres, billing = postgres, fixtures(\"users\")",
+        "migrator = \"MIGRATOR\"",
+        "postgres, migrator = \"not a path\"",
+        "postgres, migrator = 1",
+        "postgres, migrator",
+        "postgres, migrator = \"A\", migrations = false",
+    ]);
+    assert_snapshot!(reports);
+}
+
+#[test]
 fn in_cases() {
     let reports = reports_of(
         &site(),

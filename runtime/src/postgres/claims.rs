@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 
+use super::address;
 use super::broken::Broken;
 use super::clones::{self, top_up};
 use super::failure::failed;
 use super::options::Postgres;
 use super::reuse::session::{self, Session};
 use super::roles::Roles;
-use super::schema::Schema;
+use super::schema::{Schema, Target};
 use super::server::{SchemaKey, Server};
 use super::slot::{Origin, TestDatabase};
 use super::sql::{self, literal, quoted};
@@ -148,7 +149,13 @@ async fn claim_on_own_server(
     prepared.map_err(step())??;
     let connect = server.plain.clone().username(&user).database(database);
     let mut connection = server.connect(&connect).await.map_err(step())?;
-    let applied = schema.apply(&mut connection, 0, &Roles::new()).await;
+    let target = Target {
+        options: connect,
+        url: address::url(&server.endpoint, &user, database),
+    };
+    let applied = schema
+        .apply(target, &mut connection, 0, &Roles::new())
+        .await;
     applied.inspect_err(|error| broken.remember(&content, error))?;
     // What is not closed properly is closed by the server.
     let _ = connection.close().await;

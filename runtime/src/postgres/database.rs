@@ -6,22 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sqlx::{AssertSqlSafe, Executor, PgPool, Row};
 
 use super::failure::failed;
-use super::options::Postgres;
 use super::sql::quoted;
-use crate::context::TestContext;
-use crate::inject::{Declares, FromContext};
 use crate::{Error, Result};
-
-impl<D: Declares<Postgres>> FromContext<D> for Database {
-    async fn from_context(cx: &TestContext<D>) -> Result<Self> {
-        let slot = cx.slot::<Postgres>()?;
-        Ok(Self {
-            url: slot.url(),
-            handed_out: slot.handed_out(),
-            pool: slot.pool().await.clone(),
-        })
-    }
-}
 
 /// A handle to the test's database: its address, and what tests ask and do all the time.
 ///
@@ -46,7 +32,7 @@ pub struct Database {
     url: String,
     /// Set once the URL was handed out: what opens connections with it may outlive the test.
     handed_out: Arc<AtomicBool>,
-    pool: PgPool,
+    pub(super) pool: PgPool,
 }
 
 impl std::fmt::Debug for Database {
@@ -57,6 +43,15 @@ impl std::fmt::Debug for Database {
 }
 
 impl Database {
+    /// Returns a handle to a database. `handed_out` is set once its URL was asked for.
+    pub(super) fn new(url: String, pool: PgPool, handed_out: Arc<AtomicBool>) -> Self {
+        Self {
+            url,
+            handed_out,
+            pool,
+        }
+    }
+
     /// Returns the URL of the database, with user and password, in the form that every client of
     /// PostgreSQL takes.
     ///
@@ -105,8 +100,9 @@ impl Database {
         Ok(())
     }
 
-    /// Empties all tables of all schemas, except the list of applied migrations, and starts their identities and sequences again from their first value. Rows that migrations or seeds
-    /// inserted go as well.
+    /// Empties all tables of all schemas, and starts their identities and sequences again from their
+    /// first value. Rows that migrations or seeds inserted go as well. The list of applied migrations
+    /// stays, whatever its name: it is a table with the columns that sqlx gives it.
     ///
     /// # Errors
     ///
@@ -117,7 +113,10 @@ impl Database {
             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
               AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-              AND c.relname <> '_sqlx_migrations'
+              AND (SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
+                   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+                  IS DISTINCT FROM ARRAY['version', 'description', 'installed_on', 'success',
+                                         'checksum', 'execution_time']
               AND NOT EXISTS (SELECT FROM pg_depend d
                               WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')";
         let step = "truncate all tables";

@@ -5,16 +5,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sqlx::{AssertSqlSafe, Executor, PgConnection, SqlSafeStr};
-use sqlx_core::migrate::{MigrateError, Migration, Migrator};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
+use sqlx_core::migrate::Migrator;
 
-use super::failure::{code, failed};
+use super::code::Code;
+use super::failure::failed;
 use super::files::{self, File};
 use super::migrations::Migrations;
+use super::migrator::{self, Origin};
 use super::roles::{self, Roles};
 use super::script::{MIGRATION, Script};
 use super::sql;
-use crate::{Error, Result};
+use super::sqlx_config::SqlxConfig;
+use crate::Result;
 
 /// Everything that a template is made from.
 #[derive(Debug)]
@@ -37,8 +41,17 @@ struct Hashes {
 #[derive(Clone, Debug)]
 enum Source {
     Nothing,
-    Directory(PathBuf, Vec<File>),
+    Directory(PathBuf, Vec<File>, SqlxConfig),
     Inline(Vec<Script>),
+    Migrator(&'static Migrator),
+    /// A function, and what the schema that it makes is known by.
+    Function(Code, String),
+}
+
+/// How to connect to the database that a schema is made in, for code that does so by itself.
+pub(super) struct Target {
+    pub(super) options: PgConnectOptions,
+    pub(super) url: String,
 }
 
 impl Schema {
@@ -61,16 +74,21 @@ impl Schema {
                     })
                     .collect(),
             ),
+            Migrations::Code(code) => match code.as_migrator() {
+                Some(migrator) => Source::Migrator(migrator),
+                None => Source::Function(code.clone(), code.fingerprint()?),
+            },
             Migrations::Directory(given) => {
-                let directory = directory.join(given);
-                let files = files::up(&directory)?;
-                Source::Directory(directory, files)
+                let given = directory.join(given);
+                let files = files::up(&given)?;
+                Source::Directory(given, files, SqlxConfig::read(directory)?)
             }
             Migrations::Default | Migrations::Usual => {
-                let directory = directory.join("migrations");
-                let expected = *migrations == Migrations::Usual;
+                let config = SqlxConfig::read(directory)?;
+                let expected = *migrations == Migrations::Usual && config.has_usual_directory();
+                let directory = directory.join(config.migrations_dir());
                 match files::up_if_there(&directory, expected)? {
-                    Some(files) => Source::Directory(directory, files),
+                    Some(files) => Source::Directory(directory, files, config),
                     None => Source::Nothing,
                 }
             }
@@ -119,14 +137,13 @@ impl Schema {
         let mut scripts = match &self.migrations {
             Source::Nothing => Vec::new(),
             Source::Inline(scripts) => scripts.clone(),
-            Source::Directory(directory, files) => files
+            Source::Directory(directory, files, _) => files
                 .iter()
-                .map(|(name, text)| Script {
-                    kind: "migration",
-                    source: directory.join(name).display().to_string(),
-                    text: text.clone(),
-                })
+                .map(|(name, text)| migration(directory.join(name), text))
                 .collect(),
+            Source::Migrator(migrator) => migrator.iter().map(migrator::script).collect(),
+            // What it does is known to nobody before it has run.
+            Source::Function(..) => Vec::new(),
         };
         scripts.extend(self.seeds.iter().cloned());
         scripts
@@ -167,6 +184,15 @@ impl Schema {
     fn new_prefixes(&self, user: &str, period: u64) -> Vec<String> {
         let mut hash = DefaultHasher::new();
         (user, &self.extensions).hash(&mut hash);
+        match &self.migrations {
+            Source::Directory(_, _, config) if *config != SqlxConfig::default() => {
+                config.hash(&mut hash);
+            }
+            Source::Migrator(migrator) => {
+                (&migrator.table_name, &migrator.create_schemas).hash(&mut hash);
+            }
+            _ => {}
+        }
         let mut prefixes = vec![short(&hash)];
         let mut add = |part: &dyn Fn(&mut DefaultHasher)| {
             part(&mut hash);
@@ -174,7 +200,7 @@ impl Schema {
         };
         match &self.migrations {
             Source::Nothing => {}
-            Source::Directory(_, files) => {
+            Source::Directory(_, files, _) => {
                 for file in files {
                     add(&|hash| ("file", file, age(&file.1, period)).hash(hash));
                 }
@@ -184,6 +210,13 @@ impl Schema {
                     add(&|hash| ("script", &script.text, age(&script.text, period)).hash(hash));
                 }
             }
+            Source::Migrator(migrator) => {
+                for migration in migrator.iter() {
+                    let sql = migration.sql.as_str();
+                    add(&|hash| ("migration", migration.version, sql, age(sql, period)).hash(hash));
+                }
+            }
+            Source::Function(_, fingerprint) => add(&|hash| ("code", fingerprint).hash(hash)),
         }
         prefixes
     }
@@ -226,6 +259,7 @@ impl Schema {
     /// `made` are the roles of the server that the migrations of other databases have made.
     pub(super) async fn apply(
         &self,
+        target: Target,
         connection: &mut PgConnection,
         applied: usize,
         made: &Roles,
@@ -233,23 +267,26 @@ impl Schema {
         match &self.migrations {
             Source::Nothing => {}
             // What is applied is recorded in the database.
-            Source::Directory(directory, files) => {
+            Source::Directory(directory, files, config) => {
                 for (name, text) in files {
                     migration(directory.join(name), text).check()?;
                 }
-                let mut migrator = Migrator::new(directory.as_path())
+                let migrator = config
+                    .migrator(directory)
                     .await
                     .map_err(|error| files::unreadable(directory, error))?;
-                for migration in migrator.migrations.to_mut() {
-                    // The checksum stays that of the file.
-                    let adopted = roles::adopt(migration.sql.as_str(), made);
-                    migration.sql = AssertSqlSafe(adopted).into_sql_str();
-                }
                 if files::up(directory)? != *files {
                     return Err(files::unreadable(directory, "they have just changed"));
                 }
-                if let Err(error) = migrator.run_direct(None, &mut *connection, false).await {
-                    return Err(migration_failure(directory, &migrator, error, connection).await);
+                migrator::run(migrator, Origin::Directory(directory), connection, made).await?;
+            }
+            Source::Migrator(migrator) => {
+                let migrator = migrator::copy(migrator);
+                migrator::run(migrator, Origin::Static, connection, made).await?;
+            }
+            Source::Function(code, _) => {
+                if applied == 0 {
+                    code.apply(target.options, target.url).await?;
                 }
             }
             Source::Inline(scripts) => {
@@ -295,52 +332,4 @@ fn migration(path: PathBuf, text: &str) -> Script {
         source: path.display().to_string(),
         text: text.to_owned(),
     }
-}
-
-async fn migration_failure(
-    directory: &Path,
-    migrator: &Migrator,
-    error: MigrateError,
-    connection: &mut PgConnection,
-) -> Error {
-    let (error, version) = match error {
-        MigrateError::ExecuteMigration(error, version) => (error, Some(version)),
-        // At the end of a transaction; which one, the list of applied migrations shows.
-        MigrateError::Execute(error) => {
-            let version = first_to_apply(migrator, connection).await;
-            (error, version)
-        }
-        error => {
-            return Error::new(format!("apply the migrations in {}", directory.display()))
-                .because(error);
-        }
-    };
-    let at_fault = |migration: &&Migration| {
-        let up = !migration.migration_type.is_down_migration();
-        up && Some(migration.version) == version
-    };
-    let Some(migration) = migrator.iter().find(at_fault) else {
-        return failed(format!("apply the migrations in {}", directory.display()))(error);
-    };
-    let path = files::of_version(directory, migration.version);
-    let path = path.unwrap_or_else(|| directory.to_owned());
-    let script = self::migration(path, migration.sql.as_str());
-    // The server names no place for what fails when it is executed, and sqlx does not count the
-    // statements; so the migration runs once more. The database is dropped anyway.
-    let again = script.run(connection).await.err();
-    let same = again.filter(|(again, _)| code(again) == code(&error));
-    script.failure(error, same.map(|(_, done)| done))
-}
-
-/// Returns the version of the first migration that is not applied.
-async fn first_to_apply(migrator: &Migrator, connection: &mut PgConnection) -> Option<i64> {
-    let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations")
-        .fetch_all(connection)
-        .await
-        .ok()?;
-    let mut up = migrator
-        .iter()
-        .filter(|migration| !migration.migration_type.is_down_migration());
-    up.find(|migration| !applied.contains(&migration.version))
-        .map(|migration| migration.version)
 }

@@ -168,13 +168,18 @@ impl TestDatabase {
         connected.map_err(failed("connect to the test's database"))
     }
 
+    /// Returns the options of the test's pool.
+    pub(super) fn pool_options(&self) -> PoolOptions<Sqlx> {
+        PoolOptions::new()
+            .max_connections(self.max_connections)
+            .idle_timeout(None)
+            .max_lifetime(None)
+    }
+
     /// Returns the test's pool.
     pub(super) async fn pool(&self) -> &PgPool {
         let open = async || {
-            let settings = PoolOptions::<Sqlx>::new()
-                .max_connections(self.max_connections)
-                .idle_timeout(None)
-                .max_lifetime(None);
+            let settings = self.pool_options();
             match (self.take_session(), self.mark) {
                 (Some(connection), Some(mark)) => {
                     let session = Session { connection, mark };

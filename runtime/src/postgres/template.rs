@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
+use super::address;
 use super::broken::Broken;
 use super::drops::drop_database;
 use super::failure::failed;
@@ -16,7 +17,7 @@ use super::properties;
 use super::reuse::snapshot::Snapshot;
 use super::role_state::RoleState;
 use super::roles::{self, Roles};
-use super::schema::Schema;
+use super::schema::{Schema, Target};
 use super::server::Server;
 use super::sql::{literal, quoted};
 use crate::Result;
@@ -274,7 +275,12 @@ async fn fill(
     let state = RoleState::read(registry, superuser, &own, name).await?;
     let options = server.plain.clone().database(name).username(&template.user);
     let mut connection = server.connect(&options).await?;
-    let applied = template.schema.apply(&mut connection, applied, &made).await;
+    let target = Target {
+        options: options.clone(),
+        url: address::url(&server.endpoint, &template.user, name),
+    };
+    let schema = &template.schema;
+    let applied = schema.apply(target, &mut connection, applied, &made).await;
     // What is not closed properly is closed by the server.
     let _ = connection.close().await;
     // Whatever the migrations did: other tests must not see it.

@@ -26,7 +26,7 @@ impl<D> FromContext<D> for Ticks {
 impl Ticks {
     fn wait(&self) {
         for _ in 0..3 {
-            self.0.recv_timeout(Duration::from_secs(30)).unwrap();
+            assert!(self.0.recv_timeout(Duration::from_secs(30)).is_ok());
         }
     }
 }
@@ -69,6 +69,8 @@ fn a_plain_function_seeds(client: Client) -> anyhow::Result<()> {
     Ok(())
 }
 
+// Arguments are injected by value.
+#[allow(clippy::needless_pass_by_value)]
 fn remember(client: Client) -> container_test::redis::RedisResult<()> {
     // A seed that blocks may have a runtime of its own as well.
     if let Ok(runtime) = Builder::new_current_thread().build() {

@@ -1,7 +1,10 @@
 //! Where the schema comes from.
 
-use container_test::sqlx::PgPool;
-use container_test::{Database, container_test};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use container_test::sqlx::migrate::Migrator;
+use container_test::sqlx::{Connection, PgConnection, PgPool};
+use container_test::{Database, Result, container_test};
 
 #[container_test(postgres)]
 async fn the_directory_migrations_is_the_default(database: Database) -> anyhow::Result<()> {
@@ -57,5 +60,76 @@ async fn a_database_is_named_as_asked_for(pool: PgPool) -> anyhow::Result<()> {
         .fetch_one(&pool)
         .await?;
     assert!(name.starts_with("ct_shop_app_"), "{name}");
+    Ok(())
+}
+
+static MIGRATOR: Migrator = sqlx::migrate!("db/migrations");
+
+#[container_test(postgres, migrations = MIGRATOR)]
+async fn a_migrator_is_run(database: Database, pool: PgPool) -> anyhow::Result<()> {
+    assert!(database.table_exists("accounts").await?);
+    MIGRATOR.run(&pool).await?;
+    Ok(())
+}
+
+async fn create_notes(database: Database) -> sqlx::Result<()> {
+    sqlx::raw_sql("CREATE TABLE notes (id serial); INSERT INTO notes DEFAULT VALUES")
+        .execute(database.pool())
+        .await
+        .map(|_| ())
+}
+
+#[container_test(postgres, migrations = create_notes)]
+async fn a_function_makes_the_schema(database: Database) -> anyhow::Result<()> {
+    assert_eq!(database.row_count("notes").await?, 1);
+    Ok(())
+}
+
+#[container_test(postgres(isolation = "server"), migrations = create_notes)]
+async fn a_function_makes_the_schema_on_a_server_of_the_tests_own(
+    database: Database,
+) -> anyhow::Result<()> {
+    assert_eq!(database.row_count("notes").await?, 1);
+    Ok(())
+}
+
+/// A client that blocks has a runtime of its own.
+// The argument is given by value.
+#[allow(clippy::needless_pass_by_value)]
+fn block(database: Database) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut connection = PgConnection::connect(database.url()).await?;
+        sqlx::raw_sql("CREATE TABLE blocked (id int)")
+            .execute(&mut connection)
+            .await?;
+        connection.close().await?;
+        Ok(())
+    })
+}
+
+#[container_test(postgres, migrations = self::block)]
+async fn a_plain_function_makes_the_schema(database: Database) -> anyhow::Result<()> {
+    assert!(database.table_exists("blocked").await?);
+    Ok(())
+}
+
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+async fn count_calls(database: Database) -> anyhow::Result<()> {
+    CALLS.fetch_add(1, Ordering::Relaxed);
+    create_notes(database).await?;
+    Ok(())
+}
+
+#[container_test(postgres, migrations = count_calls)]
+#[case(1)]
+#[case(2)]
+async fn a_function_is_called_once_for_all_tests(#[case] n: i64, database: Database) -> Result<()> {
+    // Another run of this program may have made the template.
+    assert!(CALLS.load(Ordering::Relaxed) <= 1, "{n}");
+    assert_eq!(database.row_count("notes").await?, 1);
     Ok(())
 }
