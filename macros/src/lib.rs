@@ -94,7 +94,7 @@ use site::Site;
 /// |---|---|
 /// | `postgres` | a PostgreSQL database |
 /// | `redis` | a Redis keyspace |
-/// | `container(image)` | a container of any image |
+/// | `container(image)` | a container of any image; needs the feature `testcontainers` |
 /// | `my_crate::Nats`, `Nats` | what the type provides, by its implementation of `Service` |
 ///
 /// ## `postgres` and `redis`

@@ -157,7 +157,7 @@ impl Prepared {
         };
         Some(Preparation {
             engine: engine.clone(),
-            container,
+            container: Box::new(container),
         })
     }
 }
@@ -183,7 +183,7 @@ fn directory(request: &Request, data: &PreparedData, image: &Image) -> String {
 #[derive(Debug)]
 pub(super) struct Preparation {
     engine: Engine,
-    container: NewContainer,
+    container: Box<NewContainer>,
 }
 
 impl Preparation {

@@ -28,16 +28,17 @@ pub(super) fn context(config: &Config) -> Option<String> {
     if config.docker_host().is_some() {
         return None;
     }
-    let context = match config.docker_context() {
-        Some(context) => context.to_owned(),
-        None => {
-            let settings = config.docker_config()?.join("config.json");
-            let settings = fs::read_to_string(settings).ok()?;
-            let settings: Value = serde_json::from_str(&settings).ok()?;
-            settings.get("currentContext")?.as_str()?.to_owned()
-        }
-    };
+    let named = config.docker_context().map(str::to_owned);
+    let context = named.or_else(|| current_context(config))?;
     (!context.is_empty() && context != "default").then_some(context)
+}
+
+/// Returns the context in the settings of `docker`.
+fn current_context(config: &Config) -> Option<String> {
+    let settings = config.docker_config()?.join("config.json");
+    let settings = fs::read_to_string(settings).ok()?;
+    let settings: Value = serde_json::from_str(&settings).ok()?;
+    Some(settings.get("currentContext")?.as_str()?.to_owned())
 }
 
 #[cfg(test)]

@@ -179,7 +179,7 @@ impl Library {
             .filter_map(|container| {
                 Some(Listed {
                     id: container.id?,
-                    state: State::of(&container.state?.to_string()),
+                    state: State::of(container.state?.as_ref()),
                     labels: container.labels.unwrap_or_default().into_iter().collect(),
                     created: u64::try_from(container.created?).ok()?,
                 })

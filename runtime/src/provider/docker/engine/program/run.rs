@@ -92,29 +92,31 @@ impl Program {
 
     /// Returns the host of the engine, if the environment, the context or the connection names one.
     async fn find_host(&self, config: &Config) -> Option<String> {
+        let named = match self.way {
+            Way::Docker => config.docker_host(),
+            Way::Podman => config.podman_host(),
+            Way::Nerdctl | Way::Library => None,
+        };
+        if let Some(address) = named {
+            return host_of(address);
+        }
         match self.way {
-            Way::Docker => match config.docker_host() {
-                Some(address) => host_of(address),
-                None => {
-                    context(config)?;
-                    let format = "{{.Endpoints.docker.Host}}";
-                    let call = self.call(&["context", "inspect", "--format", format]);
-                    host_of(call.limit(TIMEOUT).output().await.ok()?.trim())
+            Way::Docker => {
+                context(config)?;
+                let format = "{{.Endpoints.docker.Host}}";
+                let call = self.call(&["context", "inspect", "--format", format]);
+                host_of(call.limit(TIMEOUT).output().await.ok()?.trim())
+            }
+            Way::Podman => {
+                let name = config.podman_connection();
+                // On Linux it needs no connection, and uses none that is not asked for.
+                if name.is_none() && cfg!(target_os = "linux") {
+                    return None;
                 }
-            },
-            Way::Podman => match config.podman_host() {
-                Some(address) => host_of(address),
-                None => {
-                    let name = config.podman_connection();
-                    // On Linux it needs no connection, and uses none that is not asked for.
-                    if name.is_none() && cfg!(target_os = "linux") {
-                        return None;
-                    }
-                    let list = ["system", "connection", "list", "--format", "json"];
-                    let listed = self.call(&list).limit(TIMEOUT).output().await.ok()?;
-                    host_of(&json::connection(&listed, name).ok()??)
-                }
-            },
+                let list = ["system", "connection", "list", "--format", "json"];
+                let listed = self.call(&list).limit(TIMEOUT).output().await.ok()?;
+                host_of(&json::connection(&listed, name).ok()??)
+            }
             Way::Nerdctl | Way::Library => None,
         }
     }
