@@ -292,6 +292,13 @@ mod tests {
     }
 
     #[test]
+    fn passwords_in_variables_are_not_shown() {
+        let url = "postgres://me:secret@db/x";
+        let config = Config::with(&[("CONTAINER_TEST_POSTGRES_URL", url)]);
+        assert!(!format!("{config:?}").contains("secret"), "{config:?}");
+    }
+
+    #[test]
     fn variables_of_services_can_be_set_in_a_shell() {
         assert_eq!(url_variable("mail-hog"), "CONTAINER_TEST_MAIL_HOG_URL");
         assert_eq!(programs_variable("nats"), "CONTAINER_TEST_NATS_BIN");

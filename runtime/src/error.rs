@@ -5,7 +5,8 @@ mod report;
 use std::error::Error as StdError;
 use std::fmt;
 
-pub(crate) use self::report::Report;
+use self::report::{Cause, STEP, described};
+pub(crate) use self::report::{Describe, Report};
 
 /// The cause of an error.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -27,9 +28,6 @@ struct Inner {
     describe: Vec<Describe>,
     lasting: bool,
 }
-
-/// Puts an error of a service's client into plain words.
-pub(crate) type Describe = fn(&(dyn StdError + 'static)) -> Option<String>;
 
 impl Error {
     /// An error of the given step, a fragment that completes "failed to …".
@@ -118,6 +116,83 @@ impl Error {
         let mut ours = causes.filter_map(|cause| cause.downcast_ref::<Self>());
         self.0.lasting || ours.any(|cause| cause.0.lasting)
     }
+
+    /// Returns the whole error over several lines: step, chain of causes, notes, help. Of several
+    /// helps the innermost is given: it knows most.
+    #[must_use]
+    pub fn report(&self) -> String {
+        self.words().to_string()
+    }
+
+    /// Returns the same in parts.
+    pub(crate) fn words(&self) -> Report {
+        self.described(&[])
+    }
+
+    /// Returns the words of the error, with its causes described by services that know them.
+    fn described(&self, describe: &[Describe]) -> Report {
+        let mut report = Report {
+            step: self.to_string(),
+            causes: Vec::new(),
+            notes: self.0.notes.clone(),
+            help: self.help().map(str::to_owned),
+        };
+        add_causes(&mut report, self, [&self.0.describe[..], describe].concat());
+        report
+    }
+}
+
+/// Returns what any error says over several lines: its words and those of its causes.
+pub(crate) fn chain(error: &(dyn StdError + 'static), describe: &[Describe]) -> String {
+    if let Some(error) = error.downcast_ref::<Error>() {
+        return error.described(describe).to_string();
+    }
+    let mut report = Report {
+        step: described(error, describe),
+        causes: Vec::new(),
+        notes: Vec::new(),
+        help: None,
+    };
+    add_causes(&mut report, error, describe.to_vec());
+    let words = report.to_string();
+    words.strip_prefix(STEP).unwrap_or(&words).to_owned()
+}
+
+fn add_causes(report: &mut Report, error: &(dyn StdError + 'static), mut describe: Vec<Describe>) {
+    let mut last = format!("{STEP}{}", report.step);
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = if let Some(cause) = cause.downcast_ref::<Error>() {
+            report.help = cause.help().map(str::to_owned).or(report.help.take());
+            report.notes.splice(0..0, cause.0.notes.iter().cloned());
+            describe.extend(&cause.0.describe);
+            format!("{STEP}{cause}")
+        } else {
+            described(cause, &describe)
+        };
+        // Many errors repeat their cause.
+        if !last.contains(&text) {
+            last.clone_from(&text);
+            report.causes.push(text);
+        }
+        source = cause.source();
+    }
+}
+
+/// An error that says the same.
+impl From<Report> for Error {
+    fn from(report: Report) -> Self {
+        let cause = report
+            .causes
+            .into_iter()
+            .rev()
+            .fold(None, |source, text| Some(Box::new(Cause { text, source })));
+        let mut error = Self::new(report.step);
+        error.0.source = cause.map(|cause| cause as _);
+        error.0.notes = report.notes;
+        error.0.help = report.help;
+        error
+    }
 }
 
 impl fmt::Display for Error {
@@ -176,5 +251,17 @@ mod tests {
         let inner = Error::new("write").because("E42").described_by(describe);
         let report = Error::new("set up").because(inner).report();
         assert!(report.ends_with("because: no room"), "{report}");
+    }
+
+    #[test]
+    fn an_error_that_was_stored_says_the_same() {
+        let inner = Error::new("create a database")
+            .because(std::io::Error::other("permission denied"))
+            .note("the log")
+            .with_help("grant it");
+        let error = Error::new("use the server").because(inner).note("where");
+        let again = Error::from(error.words());
+        assert_eq!(again.report(), error.report());
+        assert_eq!(again.to_string(), error.to_string());
     }
 }

@@ -147,10 +147,11 @@
 //!
 //! # When a test fails
 //!
-//! Its output says what it ran on, and what PostgreSQL has logged about its database. A test that
+//! Its output says what it ran on, the error that its body has returned, what PostgreSQL has logged
+//! about its database, and which steps were slow. A test that
 //! cannot be provided with what it declares fails with an [`Error`], whose report says what failed, why,
 //! and what to do next. With `CONTAINER_TEST_KEEP=1` the database and the keyspace of a failed test are
-//! retained, and their URLs are printed.
+//! retained, and commands are printed that look at them and that remove them.
 //!
 //! # The builder
 //!

@@ -9,7 +9,7 @@ use crate::background::Background;
 use crate::config::Config;
 use crate::lifecycle::Failures;
 use crate::once::Once;
-use crate::provider::Providers;
+use crate::provider::{Examined, Providers};
 use crate::service::{Endpoint, ServerSpec, Service};
 use crate::{Error, Result};
 
@@ -102,6 +102,19 @@ impl Process {
                 Err(error)
             }
         }
+    }
+
+    /// Examines which providers of a service can be used.
+    pub(crate) async fn examine<S: Service>(
+        self: &Arc<Self>,
+        service: &S,
+    ) -> Result<Vec<Examined>> {
+        let (process, spec) = (Arc::clone(self), service.spec()?);
+        let examine = async move {
+            let found = process.providers.examine(&spec, S::open).await;
+            found.map_err(|error| error.described_by(S::describe_error))
+        };
+        self.background.run(examine).await
     }
 
     /// Forgets a server that has ended.

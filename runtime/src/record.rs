@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::error::{Describe, Report};
+use crate::error::{Describe, chain};
 
 /// How long a step takes that is worth a word.
 const SLOW: Duration = Duration::from_millis(100);
@@ -110,7 +110,7 @@ impl Record {
 /// Returns the future, so that it records its steps where the caller's are recorded, on whatever
 /// thread it runs.
 pub(crate) fn carried<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
-    CURRENT.scope(current(), future)
+    CURRENT.scope(current(), spans::within_current(future))
 }
 
 fn current() -> Option<Arc<Record>> {
@@ -120,7 +120,7 @@ fn current() -> Option<Arc<Record>> {
 /// Runs one step, of a service or of what else it is named after, and records its time.
 pub(crate) async fn step<T>(step: Step, of: &str, future: impl Future<Output = T>) -> T {
     let begun = Instant::now();
-    let result = future.await;
+    let result = spans::within(step, of, future).await;
     if let Some(record) = current() {
         let done = (step, of.to_owned(), begun.elapsed());
         record.known().steps.push(done);
@@ -128,11 +128,64 @@ pub(crate) async fn step<T>(step: Step, of: &str, future: impl Future<Output = T
     result
 }
 
+/// The spans of the steps, for subscribers of tracing.
+#[cfg(feature = "tracing")]
+mod spans {
+    use std::future::Future;
+
+    use tracing::{Instrument, Span, info_span};
+
+    use super::Step;
+
+    /// Returns the future within the span of a step.
+    pub(super) fn within<T>(
+        step: Step,
+        of: &str,
+        future: impl Future<Output = T>,
+    ) -> impl Future<Output = T> {
+        let span = match step {
+            Step::Provider => info_span!(target: "container_test", "provider", of),
+            Step::Server => info_span!(target: "container_test", "server", of),
+            Step::Template => info_span!(target: "container_test", "template", of),
+            Step::Clone => info_span!(target: "container_test", "clone", of),
+            Step::Claim => info_span!(target: "container_test", "claim", of),
+            Step::Seeds => info_span!(target: "container_test", "seeds", of),
+            Step::Body => info_span!(target: "container_test", "body", of),
+            Step::Reset => info_span!(target: "container_test", "reset", of),
+        };
+        future.instrument(span)
+    }
+
+    /// Returns the future within the span of the caller.
+    pub(super) fn within_current<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
+        future.instrument(Span::current())
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+mod spans {
+    use std::future::Future;
+
+    use super::Step;
+
+    pub(super) fn within<T>(
+        _: Step,
+        _: &str,
+        future: impl Future<Output = T>,
+    ) -> impl Future<Output = T> {
+        future
+    }
+
+    pub(super) fn within_current<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
+        future
+    }
+}
+
 /// Records an error that the test's body returns.
 fn record(error: &(dyn StdError + 'static)) {
     if let Some(record) = current() {
         let mut known = record.known();
-        known.error = Some(Report::chain(error, &known.describe));
+        known.error = Some(chain(error, &known.describe));
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::context::TestContext;
 use crate::inject::FromContext;
 use crate::service::BoxError;
-use crate::{Error, Result};
+use crate::{Error, Result, report};
 
 /// One entry of `seeds(…)`, in the order declared.
 pub(crate) enum Seed {
@@ -202,11 +202,15 @@ pub(crate) async fn run(cx: &TestContext, seeds: &[Seed]) -> Result<()> {
                 let held = cx.slots().iter().find(|held| held.name == *service);
                 let Some(held) = held else { continue };
                 let apply = Arc::clone(&held.slot).apply_seed(cx.directory().join(path));
-                let applied = cx.process().background.run(apply).await;
+                let apply = cx.process().background.run(apply);
+                let applying = || format!("applying the seed {}", path.display());
+                let applied = report::waiting(applying, apply).await;
                 applied.map_err(|error| error.described_by(held.describe_error))?;
             }
             Seed::Function(name, function) => {
-                function.call(cx).await.map_err(|error| {
+                let running = || format!("running the seed function {name}");
+                let called = report::waiting(running, function.call(cx)).await;
+                called.map_err(|error| {
                     let error = Error::new(format!("run the seed function {name}")).because(error);
                     let describe = cx.slots().iter().map(|held| held.describe_error);
                     describe.fold(error, Error::described_by)

@@ -42,10 +42,11 @@ const REPORTS: [(&str, &str); 5] = [
     ),
     (
         "constraint_that_is_checked_at_the_end",
-        "failed to apply the migration crate/wrong/commit/0002_tokens.sql\n  \
+        "failed to apply the migration crate/wrong/commit/0002_tokens.sql, line 4\n  \
          because: insert or update on table \"tokens\" violates foreign key constraint \
          \"tokens_owner_fkey\" (SQLSTATE 23503)\n  \
          note: detail: Key (owner)=(1) is not present in table \"users\".\n  \
+         note: the statement is:\n    INSERT INTO tokens VALUES (1)\n  \
          help: correct the migration and run the test again; nothing of it was kept",
     ),
 ];

@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use super::slot::TestContainer;
 use crate::provider::{self, ContainerImage, Containers, ImageRequest};
 use crate::service::{Endpoint, OpenError, ServerSpec, Service, SlotRequest};
-use crate::{Error, Result};
+use crate::{Error, Result, report};
 
 /// A container of any image: the service `container(…)` of the attribute, with its options.
 ///
@@ -97,10 +97,14 @@ impl Service for AnyImage {
         let image = self.image_request()?;
         let (containers, limit) = (server.containers(&request).await?, self.startup_timeout);
         let test = &request.test;
-        Ok(if self.shared {
-            TestContainer::shared(containers.share(image, limit, test).await?)
-        } else {
-            TestContainer::own(containers.start(image, limit, test).await?)
-        })
+        let start = async {
+            Ok(if self.shared {
+                TestContainer::shared(containers.share(image, limit, test).await?)
+            } else {
+                TestContainer::own(containers.start(image, limit, test).await?)
+            })
+        };
+        let waiting = || format!("waiting for a container of {}", image.image());
+        report::waiting(waiting, start).await
     }
 }

@@ -92,7 +92,7 @@ impl Failures {
         Failure {
             run: self.config.test_run().map(str::to_owned),
             test: test.to_owned(),
-            report: Report::of(error),
+            report: error.words(),
         }
     }
 

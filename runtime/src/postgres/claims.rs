@@ -83,7 +83,7 @@ async fn claim_on_shared_server(
         let broken = Broken::known_to(request, options)?;
         template::ensure(server, &template, &broken).await?;
         let clone = clones::make(server, &name, &request.test, options.pool_size());
-        let database = record::step(Step::Clone, "", clone).await?;
+        let database = record::step(Step::Clone, "", Box::pin(clone)).await?;
         if prewarmed {
             top_up(server, name.clone());
         }
@@ -153,9 +153,10 @@ async fn claim_on_own_server(
         options: connect,
         url: address::url(&server.endpoint, &user, database),
     };
-    let applied = schema
-        .apply(target, &mut connection, 0, &Roles::new())
-        .await;
+    let applying = || format!("applying migrations in the database {database}");
+    let no_roles = Roles::new();
+    let apply = schema.apply(target, &mut connection, 0, &no_roles);
+    let applied = report::waiting(applying, apply).await;
     applied.inspect_err(|error| broken.remember(&content, error))?;
     // What is not closed properly is closed by the server.
     let _ = connection.close().await;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use super::failure::{code, failed};
-use super::lease::{PATIENCE, SILENCE};
+use super::lease::PATIENCE;
 use super::properties;
 use super::server::Server;
 use super::sql::{literal, quoted};
@@ -16,6 +16,9 @@ use crate::{Error, Result, report};
 
 /// Clones that are ready per template, once one was missing.
 const READY: i64 = 4;
+
+/// How often a test that waits for a place looks for those of dead processes.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// How long a template may be in use when it is to be cloned.
 const PATIENCE_WITH_TEMPLATE: Duration = Duration::from_secs(30);
@@ -44,16 +47,16 @@ pub(super) async fn make(
         if let Some(name) = row.try_get::<Option<String>, _>(0).map_err(failed(&step))? {
             break name;
         }
-        if looked.elapsed() > SILENCE {
+        if !told && begun.elapsed() > report::SILENCE {
+            told = true;
+            report::progress(&format!(
+                "waiting for one of {} places on the {}",
+                most.unwrap_or_default(),
+                server.endpoint.description()
+            ));
+        }
+        if looked.elapsed() > LOOK {
             looked = Instant::now();
-            if !told {
-                told = true;
-                report::progress(&format!(
-                    "waiting for one of {} places on the {}",
-                    most.unwrap_or_default(),
-                    server.endpoint.description()
-                ));
-            }
             drop_abandoned(server).await.map_err(failed(&step))?;
         }
         if begun.elapsed() > PATIENCE {
@@ -67,7 +70,9 @@ pub(super) async fn make(
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     let mut connection = server.work.acquire().await.map_err(failed(&step))?;
-    if let Err(error) = create(server, &mut connection, &name, template).await {
+    let create = create(server, &mut connection, &name, template);
+    let cloning = || format!("cloning the template database {template}");
+    if let Err(error) = report::waiting(cloning, create).await {
         // The claim without a database would only be in the way.
         let forget = format!("SELECT dropped({})", literal(&name));
         let _ = connection.execute(AssertSqlSafe(forget)).await;

@@ -33,10 +33,10 @@ pub(super) fn up_if_there(directory: &Path, expected: bool) -> Result<Option<Vec
         };
     }
     let (migrations, others) = list(directory)?;
-    match others.iter().any(|name| name.ends_with(".sql")) {
-        true if migrations.is_empty() => Err(none_in(directory, &others)),
-        _ => Ok(Some(read(directory, migrations)?)),
+    if migrations.is_empty() && others.iter().any(|name| is_sql(name)) {
+        return Err(none_in(directory, &others));
     }
+    read(directory, migrations).map(Some)
 }
 
 fn gone(directory: &Path) -> Error {
@@ -71,11 +71,10 @@ fn list(directory: &Path) -> Result<(Vec<String>, Vec<String>)> {
     for entry in fs::read_dir(directory).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let is_migration = name.ends_with(".sql") && name.contains('_') && entry.path().is_file();
-        match is_migration {
-            true if name.ends_with(".down.sql") => {}
-            true => up.push(name),
-            false => others.push(name),
+        if !(is_sql(&name) && name.contains('_') && entry.path().is_file()) {
+            others.push(name);
+        } else if !name.ends_with(".down.sql") {
+            up.push(name);
         }
     }
     Ok((up, others))
@@ -109,7 +108,7 @@ fn read(directory: &Path, names: Vec<String>) -> Result<Vec<File>> {
 /// Returns the error of a directory without migrations.
 fn none_in(directory: &Path, others: &[String]) -> Error {
     let mut others: Vec<&str> = others.iter().map(String::as_str).collect();
-    others.sort_by_key(|name| (!name.ends_with(".sql"), *name));
+    others.sort_by_key(|name| (!is_sql(name), *name));
     match others.first() {
         Some(name) => unreadable(
             directory,
@@ -117,6 +116,11 @@ fn none_in(directory: &Path, others: &[String]) -> Error {
         ),
         None => unreadable(directory, "it is empty"),
     }
+}
+
+/// Returns whether a name ends as those of migrations do. Another case is another ending for sqlx.
+fn is_sql(name: &str) -> bool {
+    name.strip_suffix(".sql").is_some()
 }
 
 /// Returns the number that a migration's name begins with.

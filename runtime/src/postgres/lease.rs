@@ -20,9 +20,6 @@ const OLDEST: i32 = 130_000;
 /// How long tests wait for a place on a server whose connections are all in use.
 pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 
-/// How long they do so in silence, and how often they look for places of dead processes.
-pub(super) const SILENCE: Duration = Duration::from_secs(5);
-
 /// How long a process elsewhere may be without a session before it counts as dead: longer than it
 /// takes to renew a lease.
 const PATIENCE_WITH_HOLDERS: f64 = 30.0;
@@ -79,7 +76,7 @@ pub(super) async fn open(endpoint: &Endpoint) -> Result<(PgConnection, ServerInf
             .await
             .map_err(open_error)?;
         connection.close().await.map_err(open_error)?;
-        if !told && begun.elapsed() > SILENCE {
+        if !told && begun.elapsed() > report::SILENCE {
             told = true;
             report::progress(&format!(
                 "waiting for one of {capacity} processes to leave the {}",

@@ -139,7 +139,7 @@ impl Schema {
             Source::Inline(scripts) => scripts.clone(),
             Source::Directory(directory, files, _) => files
                 .iter()
-                .map(|(name, text)| migration(directory.join(name), text))
+                .map(|(name, text)| migration(&directory.join(name), text))
                 .collect(),
             Source::Migrator(migrator) => migrator.iter().map(migrator::script).collect(),
             // What it does is known to nobody before it has run.
@@ -269,7 +269,7 @@ impl Schema {
             // What is applied is recorded in the database.
             Source::Directory(directory, files, config) => {
                 for (name, text) in files {
-                    migration(directory.join(name), text).check()?;
+                    migration(&directory.join(name), text).check()?;
                 }
                 let migrator = config
                     .migrator(directory)
@@ -326,7 +326,7 @@ fn short(hash: &DefaultHasher) -> String {
 }
 
 /// Returns a file of a directory as a script.
-fn migration(path: PathBuf, text: &str) -> Script {
+fn migration(path: &Path, text: &str) -> Script {
     Script {
         kind: MIGRATION,
         source: path.display().to_string(),

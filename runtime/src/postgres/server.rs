@@ -17,10 +17,10 @@ use super::reuse::session::Sessions;
 use super::reuse::snapshot::Snapshot;
 use super::schema::Schema;
 use super::sql::{literal, quoted};
-use crate::Result;
 use crate::background::watch_lease;
 use crate::once::Once;
 use crate::service::{Address, Endpoint, OpenError};
+use crate::{Result, report};
 
 /// How long a connection is waited for on a server that has no free one.
 const PATIENCE_WITH_CONNECTIONS: Duration = Duration::from_secs(30);
@@ -145,8 +145,13 @@ impl Server {
         options: &PgConnectOptions,
     ) -> Result<PgConnection, sqlx::Error> {
         use sqlx::Connection;
-        let begun = Instant::now();
+        let (begun, mut told) = (Instant::now(), false);
         loop {
+            if !told && begun.elapsed() > report::SILENCE {
+                told = true;
+                let server = self.endpoint.description();
+                report::progress(&format!("waiting for a free connection to the {server}"));
+            }
             match PgConnection::connect_with(options).await {
                 Err(error)
                     if code(&error).as_deref() == Some("53300")

@@ -24,9 +24,9 @@ use super::server::Server;
 use super::sql::literal;
 use super::sweep::sweep;
 use super::template;
-use crate::Result;
 use crate::record::{self, Step};
 use crate::service::{Returned, Slot};
+use crate::{Result, report};
 
 /// How long a database may take to be recycled: one that takes longer is dropped.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -377,7 +377,12 @@ impl Slot for TestDatabase {
             // What is left is dropped by the next process.
             let _ = drop_claimed(&server, &database).await;
             // This process may end next, and with it the sweep.
-            let _ = tokio::time::timeout(PATIENCE_WITH_OTHERS, sweep(&server)).await;
+            let sweep = tokio::time::timeout(PATIENCE_WITH_OTHERS, sweep(&server));
+            let sweeping = || {
+                let server = server.endpoint.description();
+                format!("dropping what processes that were killed have left on the {server}")
+            };
+            let _ = report::waiting(sweeping, sweep).await;
         } else {
             tokio::spawn(async move {
                 // What is left goes with the server.

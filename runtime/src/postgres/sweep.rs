@@ -20,6 +20,7 @@ pub(super) async fn sweep(server: &Arc<Server>) {
         let _ = drop_abandoned(server).await;
         if server.endpoint.outlives_tests() {
             let _ = drop_stale_templates(server).await;
+            let _ = forget_retained(server).await;
         }
     };
     server.swept.get_or_init(sweep).await;
@@ -75,6 +76,16 @@ async fn stop_creating(server: &Server, name: &str) -> Result<(), sqlx::Error> {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(())
+}
+
+/// Forgets databases that were retained for people, once these have dropped them.
+async fn forget_retained(server: &Server) -> Result<(), sqlx::Error> {
+    let forget = "DELETE FROM claim WHERE retained
+                  AND database NOT IN (SELECT datname FROM pg_database)";
+    sqlx::raw_sql(forget)
+        .execute(&server.work)
+        .await
+        .map(|_| ())
 }
 
 /// Drops templates that dead processes have half-made, or that no process has used for a day.

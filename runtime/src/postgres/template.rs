@@ -20,8 +20,8 @@ use super::roles::{self, Roles};
 use super::schema::{Schema, Target};
 use super::server::Server;
 use super::sql::{literal, quoted};
-use crate::Result;
 use crate::record::{self, Step};
+use crate::{Result, report};
 
 /// What a template is made from.
 #[derive(Clone, Debug)]
@@ -77,7 +77,10 @@ impl Template {
 pub(super) async fn ensure(server: &Server, template: &Template, broken: &Broken) -> Result<()> {
     let made = server.templates.cell(&template.name);
     let make = made.get_or_try_init(|| find_or_make(server, template, broken));
-    record::step(Step::Template, "", make).await.copied()
+    // On the heap: what happens only once must not make every test's future as large.
+    record::step(Step::Template, "", Box::pin(make))
+        .await
+        .copied()
 }
 
 async fn find_or_make(server: &Server, template: &Template, broken: &Broken) -> Result<()> {
@@ -102,7 +105,12 @@ async fn try_find_or_make(
     if !is_finished(&mut registry, &template.name).await? {
         // One at a time on a server: roles and their settings are the server's. The lock goes
         // with the session, so that a maker that dies lets the next one in.
-        registry.execute("SELECT pg_advisory_lock(2, 0)").await?;
+        let others = || {
+            let server = server.endpoint.description();
+            format!("waiting for another test that makes a template database on the {server}")
+        };
+        let lock = registry.execute("SELECT pg_advisory_lock(2, 0)");
+        report::waiting(others, lock).await?;
         if let Some(base) = template.without_seeds() {
             made = make_once(server, &mut registry, &base, broken).await?;
         }
@@ -129,7 +137,13 @@ async fn make_once(
         return Ok(Err(error));
     }
     let base = base_of(registry, template).await?;
-    let made = make(server, registry, template, base).await?;
+    let making = || {
+        let name = &template.name;
+        format!(
+            "applying migrations and seeds, once for all tests, in the template database {name}"
+        )
+    };
+    let made = report::waiting(making, make(server, registry, template, base)).await?;
     if let Err(error) = &made {
         broken.remember(&template.name, error);
     }

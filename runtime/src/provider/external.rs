@@ -18,9 +18,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a server may have no free connection: other tests close theirs.
 const PATIENCE_WHILE_FULL: Duration = Duration::from_secs(300);
 
-/// How long to wait for a free connection before saying so.
-const SILENCE: Duration = Duration::from_secs(5);
-
 /// The servers, by URL, that did not answer in time: further tests of the process do not wait for
 /// them again.
 #[derive(Debug, Default)]
@@ -91,7 +88,7 @@ where
                     ),
             );
         }
-        if matches!(failure, OpenError::Full(_)) && !told && waited > SILENCE {
+        if matches!(failure, OpenError::Full(_)) && !told && waited > report::SILENCE {
             told = true;
             report::progress(&format!(
                 "waiting for a free connection to the {service} {}",

@@ -1,6 +1,7 @@
 //! Providers: where servers come from.
 
 mod docker;
+mod examine;
 mod external;
 mod local;
 mod placeholders;
@@ -17,6 +18,7 @@ use self::docker::Engine;
 pub use self::docker::{ContainerImage, ExecOutput};
 #[cfg(feature = "testcontainers")]
 pub(crate) use self::docker::{Containers, ImageRequest, Own, Running};
+pub use self::examine::Examined;
 use self::external::SilentServers;
 use self::request::Request;
 use self::select::Choice;
@@ -73,17 +75,21 @@ impl Providers {
         let choose = select::choose(&self.config, &self.engine, spec);
         let choice = record::step(Step::Provider, service, choose).await?;
         let (provider, reason) = (choice.name(), choice.reason());
-        let provided = match choice {
-            Choice::External { url, .. } => {
-                Box::pin(external::provide(&request, url, &self.silent, open)).await
-            }
-            Choice::Docker { engine, .. } => {
-                Box::pin(docker::provide(&request, engine, open)).await
-            }
-            Choice::Local { programs, .. } => {
-                Box::pin(local::provide(&request, &programs, open)).await
+        let provide = async {
+            match choice {
+                Choice::External { url, .. } => {
+                    Box::pin(external::provide(&request, url, &self.silent, open)).await
+                }
+                Choice::Docker { engine, .. } => {
+                    Box::pin(docker::provide(&request, engine, open)).await
+                }
+                Choice::Local { programs, .. } => {
+                    Box::pin(local::provide(&request, &programs, open)).await
+                }
             }
         };
+        let waiting = || format!("waiting for a {service} server (provider {provider}: {reason})");
+        let provided = report::waiting(waiting, provide).await;
         match provided {
             Ok((endpoint, opened)) => {
                 self.announce(service, &endpoint, provider, &reason);
@@ -93,6 +99,15 @@ impl Providers {
                 Err(error.note(format!("service {service}, provider {provider}: {reason}")))
             }
         }
+    }
+
+    /// Examines which providers of a server can be used.
+    pub(crate) async fn examine<T, C, F>(&self, spec: &ServerSpec, open: C) -> Result<Vec<Examined>>
+    where
+        C: Fn(Endpoint) -> F,
+        F: Future<Output = Result<T, OpenError>>,
+    {
+        examine::examine(&self.config, spec, open).await
     }
 
     /// Says what a service runs on, if the environment asks for that.

@@ -59,7 +59,16 @@ pub(super) fn redis_cli(endpoint: &Endpoint, url: &str) -> String {
         let number = query.split('&').find_map(|pair| pair.strip_prefix("db="))?;
         Some(format!("redis-cli -s '{path}' -n {number}{ask}"))
     });
-    socket.unwrap_or_else(|| format!("redis-cli -u '{url}'{ask}"))
+    if let Some(socket) = socket {
+        return socket;
+    }
+    // redis-cli takes a user without a password for a password.
+    let user = url.split_once("://").and_then(|(scheme, rest)| {
+        let (user, rest) = rest.split_once('@')?;
+        let alone = !user.contains(':');
+        alone.then(|| format!("redis-cli -u '{scheme}://{rest}' --user '{user}'{ask}"))
+    });
+    user.unwrap_or_else(|| format!("redis-cli -u '{url}'{ask}"))
 }
 
 /// Returns the URL with another database: its path, or for a Unix socket its parameter `db`.
@@ -100,7 +109,11 @@ mod tests {
         for (given, command) in [
             (
                 "redis://:secret@cache:6379/1",
-                "redis-cli -u 'redis://@cache:6379/3' --askpass",
+                "redis-cli -u 'redis://cache:6379/3' --askpass",
+            ),
+            (
+                "redis://me:secret@cache",
+                "redis-cli -u 'redis://cache/3' --user 'me' --askpass",
             ),
             ("redis://cache:6379", "redis-cli -u 'redis://cache:6379/3'"),
             (

@@ -20,9 +20,6 @@ use crate::{Error, Result, report};
 /// How long tests wait for a keyspace on a server that has few.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// How long they wait in silence.
-const SILENCE: Duration = Duration::from_secs(5);
-
 /// How long the connections of a test that has ended may take to leave.
 const PATIENCE_WITH_TEST: Duration = Duration::from_millis(250);
 
@@ -46,7 +43,7 @@ impl Server {
             self.free_abandoned()
                 .await
                 .map_err(failed("claim a Redis keyspace"))?;
-            if !told && begun.elapsed() > SILENCE {
+            if !told && begun.elapsed() > report::SILENCE {
                 told = true;
                 let server = self.endpoint.description();
                 report::progress(&format!("waiting for a free keyspace on the {server}"));

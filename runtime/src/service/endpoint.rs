@@ -120,9 +120,10 @@ impl Address {
 pub(crate) fn without_password(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let (user, rest) = match rest.rsplit_once('@') {
-        Some((user, rest)) => (format!("{}@", until(user, ":/?#")), rest),
-        None => (String::new(), rest),
+        Some((user, rest)) => (until(user, ":/?#"), rest),
+        None => ("", rest),
     };
+    let at = if user.is_empty() { "" } else { "@" };
     let (base, query) = rest.split_once('?').unwrap_or((rest, ""));
     let after_host = base.rsplit(']').next().unwrap_or_default();
     let port = after_host
@@ -142,7 +143,7 @@ pub(crate) fn without_password(url: &str) -> Option<String> {
     } else {
         format!("?{query}")
     };
-    Some(format!("{scheme}://{user}{base}{query}"))
+    Some(format!("{scheme}://{user}{at}{base}{query}"))
 }
 
 /// Returns the text up to the first of the characters.

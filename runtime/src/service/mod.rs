@@ -204,10 +204,7 @@ mod tests {
                 Some("sql://me@/x?host=/run&a=b"),
             ),
             ("sql://me:se@cr/e?t@db/x", Some("sql://me@db/x")),
-            (
-                "cache://:secret@[::1]:6379/3",
-                Some("cache://@[::1]:6379/3"),
-            ),
+            ("cache://:secret@[::1]:6379/3", Some("cache://[::1]:6379/3")),
             (
                 "unix:///run/cache.sock?db=3&pass=secret",
                 Some("unix:///run/cache.sock?db=3"),

@@ -7,7 +7,7 @@ use crate::source::Violation;
 
 /// What speaks to container engines through their crates.
 const ENGINE: [&str; 2] = [
-    "provider/docker/engine/library.rs",
+    "provider/docker/engine/library",
     "provider/docker/containers/",
 ];
 
@@ -75,7 +75,7 @@ mod tests {
     fn two_parts_of_the_docker_provider_alone_name_testcontainers_and_bollard() {
         let files = [
             (
-                "provider/docker/engine/library.rs",
+                "provider/docker/engine/library",
                 "use bollard::Docker; pub(crate) use testcontainers::Image;",
             ),
             (

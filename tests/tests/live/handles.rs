@@ -3,7 +3,7 @@
 use container_test::redis::AsyncCommands;
 use container_test::redis::aio::MultiplexedConnection;
 use container_test::sqlx::PgPool;
-use container_test::{Database, Keyspace, container_test};
+use container_test::{Database, Keyspace, TestContext, container_test};
 
 const SCHEMA: &str = r#"
     CREATE SCHEMA billing;
@@ -73,4 +73,21 @@ async fn keys_are_counted_and_flushed(
     keyspace.flush().await?;
     assert_eq!(keyspace.key_count().await?, 0);
     Ok(())
+}
+
+#[container_test(postgres, redis, migrations = false)]
+async fn no_password_is_in_what_debug_shows(
+    database: Database,
+    keyspace: Keyspace,
+    cx: TestContext,
+) {
+    let shown = format!("{database:?} {keyspace:?} {cx:?}");
+    for url in [database.url(), keyspace.url()] {
+        let (_, rest) = url.split_once("://").expect("a URL");
+        let user = rest.rsplit_once('@').map(|(user, _)| user);
+        // A server given by URL may take none.
+        if let Some((_, password)) = user.and_then(|user| user.split_once(':')) {
+            assert!(!shown.contains(password), "{shown}");
+        }
+    }
 }

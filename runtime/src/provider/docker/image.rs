@@ -2,7 +2,7 @@
 
 use super::engine::{Engine, Image};
 use crate::config::Config;
-use crate::{Error, Result, report};
+use crate::{Error, Result};
 
 /// Returns what the engine knows of an image; pulls the image, for a platform if one is given, if the
 /// engine does not have it.
@@ -15,7 +15,6 @@ pub(super) async fn inspect(
     if let Some(found) = engine.inspect_image(&descriptor).await? {
         return Ok(found);
     }
-    report::progress(&format!("pulling the image {descriptor}"));
     let pulled = engine.pull(&descriptor, platform).await;
     pulled.map_err(unavailable)?;
     engine.inspect_image(&descriptor).await?.ok_or_else(|| {

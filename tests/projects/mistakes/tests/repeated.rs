@@ -4,8 +4,8 @@ use container_test::testcontainers::GenericImage;
 use container_test::{container_test, sqlx::PgPool};
 
 macro_rules! tests {
-    ($($name:ident)* : $($attribute:tt)*) => {
-        $(#[container_test $($attribute)*] async fn $name() {})*
+    ($($name:ident)* : $attribute:tt) => {
+        $(#[container_test $attribute] async fn $name() {})*
     };
 }
 

@@ -1,5 +1,7 @@
 //! An engine through testcontainers and the client that it has.
 
+mod pull;
+
 use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
@@ -16,8 +18,6 @@ use testcontainers::bollard::query_parameters::{
     RemoveContainerOptionsBuilder,
 };
 use testcontainers::core::client::docker_client_instance;
-use testcontainers::runners::AsyncRunner;
-use testcontainers::{ContainerRequest, GenericImage, ImageExt};
 
 use super::model::{Container, Image, Listed, NewContainer, RunError, State};
 use super::network;
@@ -106,17 +106,9 @@ impl Library {
         }
     }
 
-    /// Pulls with the credentials that testcontainers finds.
     pub(super) async fn pull(&self, image: &str, platform: Option<&str>) -> Result<()> {
-        let (name, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
-        let mut request = ContainerRequest::from(GenericImage::new(name, tag));
-        if let Some(platform) = platform {
-            request = request.with_platform(platform);
-        }
-        let pulled = request.pull_image().await;
-        pulled
-            .map(drop)
-            .map_err(|error| Error::new(format!("pull the image {image}")).because(chain(&error)))
+        let pulled = pull::pull(self, image, platform).await;
+        pulled.map_err(|cause| Error::new(format!("pull the image {image}")).because(cause))
     }
 
     pub(super) async fn run(&self, container: &NewContainer) -> Result<(), RunError> {

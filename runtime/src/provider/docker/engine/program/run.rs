@@ -13,7 +13,7 @@ use super::call::{Call, Failure};
 use super::find::find;
 use super::{json, refusal};
 use crate::config::{Config, host_of};
-use crate::{Error, Result};
+use crate::{Error, Result, report};
 
 /// How long an engine may take to answer at all. One behind SSH takes some seconds.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -173,6 +173,7 @@ impl Program {
     }
 
     pub(in super::super) async fn pull(&self, image: &str, platform: Option<&str>) -> Result<()> {
+        report::progress(&format!("pulling the image {image}"));
         let mut options = vec!["pull", "--quiet"];
         options.extend(platform.into_iter().flat_map(|it| ["--platform", it]));
         let image_here = match self.way {

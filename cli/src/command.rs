@@ -1,0 +1,111 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Starts the servers of a crate's tests.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo container-test",
+    bin_name = "cargo container-test",
+    version
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Starts the package's services as its tests do, with its migrations applied, and prints their
+    /// URLs; with a command, runs it with the URLs in its environment and ends with it
+    Up(Up),
+    /// Starts PostgreSQL in the same way, and psql in the database
+    Psql(Client),
+    /// Starts Redis in the same way, and redis-cli in the keyspace
+    RedisCli(Client),
+    /// Says of each service which providers can be used, why not, and what to do
+    Doctor(Doctor),
+}
+
+/// Which package it is about.
+#[derive(Args, Debug)]
+pub(crate) struct Of {
+    /// `Cargo.toml` of the package; by default the nearest above the current directory
+    #[arg(long, value_name = "PATH")]
+    pub(crate) manifest_path: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) of: Of,
+    /// The services, such as `postgres,redis`; by default `services` in
+    /// `[package.metadata.container-test]`, else postgres
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) services: Vec<String>,
+    /// Seed files, as a test names them: `users`, or `fixtures/users.sql`
+    #[arg(long, value_name = "SEEDS", value_delimiter = ',')]
+    pub(crate) seeds: Vec<String>,
+    /// Writes the URLs to this file as well, such as `.env`, for as long as the services run
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env: Option<PathBuf>,
+    /// A command that gets the URLs as `DATABASE_URL` and `REDIS_URL`
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Client {
+    #[command(flatten)]
+    pub(crate) of: Of,
+    /// Seed files, as a test names them
+    #[arg(long, value_name = "SEEDS", value_delimiter = ',')]
+    pub(crate) seeds: Vec<String>,
+    /// Further arguments of the client
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    pub(crate) arguments: Vec<OsString>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) of: Of,
+    /// Prints JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Returns the arguments without the word that Cargo repeats: `cargo container-test up` runs
+/// `cargo-container-test container-test up`.
+pub(crate) fn arguments(all: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut all: Vec<OsString> = all.collect();
+    if all.get(1).is_some_and(|first| first == "container-test") {
+        all.remove(1);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_word_that_cargo_repeats_is_left_out() {
+        let words =
+            |words: &[&str]| -> Vec<OsString> { words.iter().map(OsString::from).collect() };
+        let called = ["cargo-container-test", "container-test", "up"];
+        let expected = words(&["cargo-container-test", "up"]);
+        assert_eq!(arguments(words(&called).into_iter()), expected);
+        assert_eq!(arguments(expected.clone().into_iter()), expected);
+    }
+}

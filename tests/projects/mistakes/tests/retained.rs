@@ -1,0 +1,24 @@
+//! Tests that fail with something to look at.
+
+use container_test::redis::{AsyncCommands, aio::ConnectionManager};
+use container_test::sqlx::{self, PgPool};
+use container_test::container_test;
+
+#[container_test(postgres, redis, migrations = ["CREATE TABLE users (id int PRIMARY KEY)"])]
+async fn returns_an_error_of_the_server(
+    pool: PgPool,
+    mut redis: ConnectionManager,
+) -> anyhow::Result<()> {
+    let () = redis.set("left", "42").await?;
+    sqlx::query("INSERT INTO users VALUES (7)").execute(&pool).await?;
+    sqlx::query("SELECT pg_sleep(0.3)").execute(&pool).await?;
+    let again = sqlx::query("INSERT INTO users VALUES (7)").execute(&pool).await;
+    again.map_err(|error| anyhow::Error::new(error).context("sign up"))?;
+    Ok(())
+}
+
+#[container_test(postgres, migrations = false)]
+async fn returns_an_error_with_a_hint(pool: PgPool) -> Result<(), Box<dyn std::error::Error>> {
+    sqlx::query("SELECT lenght('a')").execute(&pool).await?;
+    Ok(())
+}
