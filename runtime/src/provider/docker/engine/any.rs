@@ -134,6 +134,10 @@ impl Engine {
     }
 
     /// Returns the gateway of the network that containers are in by default, if the engine says it.
+    #[cfg_attr(
+        not(feature = "testcontainers"),
+        allow(clippy::unused_async, reason = "a program has said it already")
+    )]
     pub(crate) async fn gateway(&self) -> Option<String> {
         match self {
             #[cfg(feature = "testcontainers")]
