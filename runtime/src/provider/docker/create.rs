@@ -23,14 +23,18 @@ pub(super) enum Created {
     Elsewhere,
 }
 
-/// Creates and starts the container, unless another process is faster.
+/// Creates and starts the container, unless another process is faster. Meanwhile, what other processes
+/// have left is removed: nothing of it is used by this container.
 pub(super) async fn create(engine: &Engine, request: &Request, reach: &Reach) -> Result<Created> {
+    let ((), created) = join(sweep(engine), create_now(engine, request, reach)).await;
+    created
+}
+
+async fn create_now(engine: &Engine, request: &Request, reach: &Reach) -> Result<Created> {
     let spec = &request.spec;
     let reference = Reference::new(&spec.image, &request.config);
     let platform = request.config.platform();
-    // What the sweep removes is not used by this container.
-    let ((), image) = join(sweep(engine), image::inspect(engine, &reference, platform)).await;
-    let image = image?;
+    let image = image::inspect(engine, &reference, platform).await?;
     let prepared = Prepared::new(request, reach, &image);
     let password = match &prepared {
         Some(prepared) => prepared.password.clone(),
