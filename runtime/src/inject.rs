@@ -32,7 +32,7 @@ use crate::{Error, Result};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be injected into a test",
     label = "not an injectable type",
-    note = "injectable are `PgPool`, `PoolConnection<Postgres>`, `PgConnection`, `PgConnectOptions`, `container_test::Database`, `redis::Client`, `MultiplexedConnection`, `ConnectionManager`, `container_test::Keyspace`, `container_test::Container` and `container_test::TestContext`",
+    note = "injectable are `PgPool`, `PoolConnection<Postgres>`, `PgConnection`, `PgConnectOptions`, `PgPoolOptions`, `container_test::Database`, `redis::Client`, `MultiplexedConnection`, `ConnectionManager`, `container_test::Keyspace`, `container_test::Container` and `container_test::TestContext`",
     note = "types of other clients take a feature of container-test: `sqlx-0_8`, `sea-orm-1`, `sea-orm-2`, `tokio-postgres`, `deadpool-postgres`, `bb8-postgres`, `diesel`, `diesel-async`, `redis-0_32`, `deadpool-redis`, `bb8-redis`, `fred`",
     note = "for a type of your own, implement `container_test::FromContext`"
 )]

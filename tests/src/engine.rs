@@ -106,7 +106,9 @@ impl Engine {
             .collect()
     }
 
-    /// The user's containers and their volumes that exist now, for people.
+    /// The user's containers and their volumes that exist now, for people. A container that prepares
+    /// data and was never started does not count: a process that is killed between its creation and
+    /// its start leaves it, as README's limits say, and the next start removes it.
     #[must_use]
     pub fn left(&self, user: &str) -> Vec<String> {
         let label = format!("label={USER_LABEL}={user}");
@@ -115,6 +117,9 @@ impl Engine {
         let mut left: Vec<String> = containers
             .expect("`docker ps` answers")
             .lines()
+            .filter(|line| {
+                !(line.contains(" container-test-prepare-") && line.ends_with(", Created"))
+            })
             .map(str::to_owned)
             .collect();
         let ours = self.containers(user);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use container_test::redis::AsyncCommands;
 use container_test::redis::aio::MultiplexedConnection;
 use container_test::sqlx::PgPool;
-use container_test::{Keyspace, container_test};
+use container_test::{Database, Keyspace, container_test};
 
 async fn text(pool: &PgPool, query: &'static str) -> sqlx::Result<String> {
     sqlx::query_scalar(query).fetch_one(pool).await
@@ -27,6 +27,21 @@ async fn a_database_of_a_server_of_its_own_has_just_its_name(pool: PgPool) -> an
         "owner of it"
     );
     Ok(())
+}
+
+#[container_test(postgres(isolation = "server"), migrations = create_notes)]
+async fn a_function_makes_the_schema_on_a_server_of_its_own(
+    database: Database,
+) -> anyhow::Result<()> {
+    assert_eq!(database.row_count("notes").await?, 1);
+    Ok(())
+}
+
+async fn create_notes(database: Database) -> sqlx::Result<()> {
+    sqlx::raw_sql("CREATE TABLE notes (id serial); INSERT INTO notes DEFAULT VALUES")
+        .execute(database.pool())
+        .await
+        .map(|_| ())
 }
 
 #[container_test(postgres(isolation = "server"), migrations = false)]

@@ -20,10 +20,11 @@ fn lock_file(ours: &str, theirs: &str) -> Result<String, String> {
     let project = tempfile::tempdir().unwrap();
     std::fs::create_dir(project.path().join("src")).unwrap();
     std::fs::write(project.path().join("src/lib.rs"), "").unwrap();
+    let runtime = runtime.display();
     let manifest = format!(
         "[package]\nname = \"theirs\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
          [dependencies]\n{theirs}\n\n\
-         [dev-dependencies]\ncontainer-test = {{ path = {runtime:?}, {ours} }}\n"
+         [dev-dependencies]\ncontainer-test = {{ path = '{runtime}', {ours} }}\n"
     );
     std::fs::write(project.path().join("Cargo.toml"), manifest).unwrap();
     let output = Command::new(env!("CARGO"))

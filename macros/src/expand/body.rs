@@ -39,9 +39,10 @@ pub(super) fn body(
             ));
         }
     }
-    let output = match signature.asyncness {
-        Some(_) => quote!(#function(#(#names),*).await),
-        None => quote!(#function(#(#names),*)),
+    let output = if signature.asyncness.is_some() {
+        quote!(#function(#(#names),*).await)
+    } else {
+        quote!(#function(#(#names),*))
     };
     let (never, output) = match &signature.output {
         ReturnType::Default => (None, output),

@@ -70,3 +70,32 @@ async fn try_drop(
     }
     Ok(())
 }
+
+/// Drops a template, finished or not.
+pub(super) async fn drop_template(
+    server: &Server,
+    registry: &mut PgConnection,
+    name: &str,
+) -> Result<(), sqlx::Error> {
+    let marked: Option<bool> =
+        sqlx::query_scalar("SELECT datistemplate FROM pg_database WHERE datname = $1")
+            .bind(name)
+            .fetch_optional(&mut *registry)
+            .await?;
+    if marked == Some(true) {
+        registry
+            .execute(AssertSqlSafe(format!(
+                "ALTER DATABASE {} IS_TEMPLATE false",
+                quoted(name)
+            )))
+            .await?;
+    }
+    if marked.is_some() {
+        drop_database(server, registry, name).await?;
+    }
+    sqlx::query("DELETE FROM template WHERE name = $1")
+        .bind(name)
+        .execute(registry)
+        .await?;
+    Ok(())
+}

@@ -28,6 +28,7 @@ mod program;
 mod properties;
 mod psql;
 mod registry;
+mod release;
 mod reuse;
 mod role_state;
 mod roles;

@@ -135,15 +135,14 @@ impl Schema {
     /// Returns all migrations and seeds, in the order in which they are applied.
     pub(super) fn scripts(&self) -> Vec<Script> {
         let mut scripts = match &self.migrations {
-            Source::Nothing => Vec::new(),
+            // What a function does is not known before it has run.
+            Source::Nothing | Source::Function(..) => Vec::new(),
             Source::Inline(scripts) => scripts.clone(),
             Source::Directory(directory, files, _) => files
                 .iter()
                 .map(|(name, text)| migration(&directory.join(name), text))
                 .collect(),
             Source::Migrator(migrator) => migrator.iter().map(migrator::script).collect(),
-            // What it does is known to nobody before it has run.
-            Source::Function(..) => Vec::new(),
         };
         scripts.extend(self.seeds.iter().cloned());
         scripts

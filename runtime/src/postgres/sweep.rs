@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, Row};
 
-use super::drops::drop_claimed;
+use super::drops::{drop_claimed, drop_template};
 use super::failure::failed;
 use super::roles;
 use super::server::Server;
 use super::sql::{literal, quoted};
-use super::template;
 use crate::Result;
 
 /// Drops what dead processes have left, once per process.
@@ -119,7 +118,7 @@ async fn drop_stale_templates(server: &Server) -> Result<(), sqlx::Error> {
                 .await?;
         if ours {
             // One that cannot be dropped is tried again by others.
-            let _ = template::drop_template(server, &mut registry, &name).await;
+            let _ = drop_template(server, &mut registry, &name).await;
         }
     }
     roles::drop_unused(&mut registry).await?;

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use super::address;
 use super::broken::Broken;
-use super::drops::drop_database;
+use super::drops::drop_template;
 use super::failure::failed;
 use super::of_server;
 use super::properties;
@@ -360,35 +360,6 @@ async fn seal(connection: &mut PgConnection, name: &str) -> Result<(), sqlx::Err
     }
     let mark = format!("ALTER DATABASE {id} IS_TEMPLATE true");
     connection.execute(AssertSqlSafe(mark)).await?;
-    Ok(())
-}
-
-/// Drops a template, finished or not.
-pub(super) async fn drop_template(
-    server: &Server,
-    registry: &mut PgConnection,
-    name: &str,
-) -> Result<(), sqlx::Error> {
-    let marked: Option<bool> =
-        sqlx::query_scalar("SELECT datistemplate FROM pg_database WHERE datname = $1")
-            .bind(name)
-            .fetch_optional(&mut *registry)
-            .await?;
-    if marked == Some(true) {
-        registry
-            .execute(AssertSqlSafe(format!(
-                "ALTER DATABASE {} IS_TEMPLATE false",
-                quoted(name)
-            )))
-            .await?;
-    }
-    if marked.is_some() {
-        drop_database(server, registry, name).await?;
-    }
-    sqlx::query("DELETE FROM template WHERE name = $1")
-        .bind(name)
-        .execute(registry)
-        .await?;
     Ok(())
 }
 

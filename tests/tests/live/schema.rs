@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use container_test::sqlx::migrate::Migrator;
 use container_test::sqlx::{Connection, PgConnection, PgPool};
 use container_test::{Database, Result, container_test};
+use sqlx::migrate::Migrator;
 
 #[container_test(postgres)]
 async fn the_directory_migrations_is_the_default(database: Database) -> anyhow::Result<()> {
@@ -81,14 +81,6 @@ async fn create_notes(database: Database) -> sqlx::Result<()> {
 
 #[container_test(postgres, migrations = create_notes)]
 async fn a_function_makes_the_schema(database: Database) -> anyhow::Result<()> {
-    assert_eq!(database.row_count("notes").await?, 1);
-    Ok(())
-}
-
-#[container_test(postgres(isolation = "server"), migrations = create_notes)]
-async fn a_function_makes_the_schema_on_a_server_of_the_tests_own(
-    database: Database,
-) -> anyhow::Result<()> {
     assert_eq!(database.row_count("notes").await?, 1);
     Ok(())
 }

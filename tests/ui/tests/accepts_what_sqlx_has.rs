@@ -1,6 +1,6 @@
-use container_test::sqlx::migrate::Migrator;
-use container_test::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use container_test::{Database, IntoMigrations, Migrations, container_test, sqlx};
+use container_test::{Database, IntoMigrations, Migrations, container_test};
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 static MIGRATOR: Migrator = Migrator::DEFAULT;
 

@@ -11,9 +11,9 @@ struct Note {
     body: String,
 }
 
-crate::twice!(PgConnection);
+crate::twice!(fn PgConnection);
 
-async fn writes_the_first_note(mut connection: PgConnection) -> Result<()> {
+fn writes_the_first_note(mut connection: PgConnection) -> Result<()> {
     writes(&mut connection)
 }
 
@@ -28,9 +28,10 @@ fn writes(connection: &mut PgConnection) -> Result<()> {
 mod pool {
     use super::*;
 
-    crate::twice!(Pool<ConnectionManager<PgConnection>>);
+    crate::twice!(fn Pool<ConnectionManager<PgConnection>>);
 
-    async fn writes_the_first_note(pool: Pool<ConnectionManager<PgConnection>>) -> Result<()> {
+    #[allow(clippy::needless_pass_by_value, reason = "as a test takes it")]
+    fn writes_the_first_note(pool: Pool<ConnectionManager<PgConnection>>) -> Result<()> {
         writes(&mut *pool.get()?)
     }
 }

@@ -3,7 +3,6 @@
 mod pull;
 
 use std::collections::HashMap;
-use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use testcontainers::bollard::query_parameters::{
 };
 use testcontainers::core::client::docker_client_instance;
 
+use super::chain::chain;
 use super::model::{Container, Image, Listed, NewContainer, RunError, State};
 use super::network;
 use crate::config::{Config, host_of};
@@ -107,7 +107,7 @@ impl Library {
     }
 
     pub(super) async fn pull(&self, image: &str, platform: Option<&str>) -> Result<()> {
-        let pulled = pull::pull(self, image, platform).await;
+        let pulled = pull::pull(&self.docker, image, platform).await;
         pulled.map_err(|cause| Error::new(format!("pull the image {image}")).because(cause))
     }
 
@@ -275,18 +275,4 @@ fn status(error: &EngineError) -> Option<u16> {
         EngineError::DockerResponseServerError { status_code, .. } => Some(*status_code),
         _ => None,
     }
-}
-
-/// Returns an error and its causes in one line.
-pub(crate) fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -4,6 +4,8 @@
 //! image: that needs testcontainers.
 
 mod any;
+#[cfg(feature = "testcontainers")]
+mod chain;
 mod connect;
 mod identity;
 #[cfg(feature = "testcontainers")]
@@ -14,11 +16,11 @@ mod program;
 mod way;
 
 pub(crate) use self::any::Engine;
+#[cfg(feature = "testcontainers")]
+pub(super) use self::chain::chain;
 pub(crate) use self::connect::connect;
 pub(super) use self::identity::identity;
 #[cfg(feature = "testcontainers")]
 pub(crate) use self::library::Library;
-#[cfg(feature = "testcontainers")]
-pub(super) use self::library::chain;
 pub(super) use self::model::{Container, Image, Listed, NewContainer, Publish, RunError, State};
 pub(crate) use self::way::Way;

@@ -1,13 +1,14 @@
 //! Pulls images, and shows how far that has come.
 
 use futures_util::StreamExt;
+use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error as EngineError;
 use testcontainers::bollard::models::CreateImageInfo;
 use testcontainers::bollard::query_parameters::CreateImageOptionsBuilder;
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerRequest, GenericImage, ImageExt};
 
-use super::{Library, chain};
+use crate::provider::docker::engine::chain::chain;
 use crate::report::Pull;
 
 /// What registries and engines say about an image that testcontainers can get all the same: with
@@ -23,11 +24,11 @@ const NOT_LIKE_THIS: [&str; 6] = [
 
 /// Pulls an image, for a platform if one is given; an error is what the engine says.
 pub(super) async fn pull(
-    library: &Library,
+    docker: &Docker,
     image: &str,
     platform: Option<&str>,
 ) -> Result<(), String> {
-    let shown = show(library, image, platform).await;
+    let shown = show(docker, image, platform).await;
     let Err(error) = shown else {
         return Ok(());
     };
@@ -44,13 +45,13 @@ pub(super) async fn pull(
 }
 
 /// Pulls an image without credentials, which is the way that shows what the engine does.
-async fn show(library: &Library, image: &str, platform: Option<&str>) -> Result<(), String> {
+async fn show(docker: &Docker, image: &str, platform: Option<&str>) -> Result<(), String> {
     let options = CreateImageOptionsBuilder::new()
         .from_image(image)
         .platform(platform.unwrap_or_default())
         .build();
     let mut pull = Pull::of(image);
-    let mut steps = library.api().create_image(Some(options), None, None);
+    let mut steps = docker.create_image(Some(options), None, None);
     while let Some(step) = steps.next().await {
         let step = step.map_err(|error: EngineError| chain(&error))?;
         if let Some((layer, current, total)) = downloaded(&step) {
