@@ -6,7 +6,7 @@ use quote::ToTokens;
 use syn::{Error, Expr, ExprLit, Lit, LitStr, Result};
 
 use super::kinds::Kind;
-use super::seeds::{Seed, Target};
+use super::seeds::{self, Seed, Target};
 use super::value;
 use crate::parse::{self, Entry, Errors, Value};
 use crate::site::Site;
@@ -31,17 +31,8 @@ pub(crate) fn check(
         }
     };
     for (written, path) in &names {
-        match seed(written, path, target, site) {
-            Ok(seed) => {
-                let others = before.iter().copied().chain(&seeds);
-                if others.into_iter().any(|other| other.is(&seed)) {
-                    errors.push(written, "this file is listed twice: keep one");
-                } else {
-                    seeds.push(seed);
-                }
-            }
-            Err(error) => errors.absorb(error),
-        }
+        let found = seed(written, path, target, site);
+        seeds::add(found, written, before, &mut seeds, errors);
     }
     seeds
 }

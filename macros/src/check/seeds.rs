@@ -60,21 +60,33 @@ pub(crate) fn check(
         }
     };
     for expression in &expressions {
-        match seed(expression, target, site) {
-            Ok(seed)
-                if before
-                    .iter()
-                    .copied()
-                    .chain(&seeds)
-                    .any(|other| other.is(&seed)) =>
-            {
-                errors.push(expression, "this seed is listed twice: keep one");
-            }
-            Ok(seed) => seeds.push(seed),
-            Err(error) => errors.absorb(error),
-        }
+        let found = seed(expression, target, site);
+        add(found, expression, before, &mut seeds, errors);
     }
     seeds
+}
+
+/// Adds a seed that was found to the list, unless it, or one in `before`, is the same.
+pub(super) fn add(
+    found: Result<Seed>,
+    written: &impl ToTokens,
+    before: &[&Seed],
+    seeds: &mut Vec<Seed>,
+    errors: &mut Errors,
+) {
+    match found {
+        Ok(seed)
+            if before
+                .iter()
+                .copied()
+                .chain(&*seeds)
+                .any(|other| other.is(&seed)) =>
+        {
+            errors.push(written, "this seed is listed twice: keep one");
+        }
+        Ok(seed) => seeds.push(seed),
+        Err(error) => errors.absorb(error),
+    }
 }
 
 impl Seed {
