@@ -22,10 +22,18 @@ pub(crate) enum Command {
     /// Starts the package's services as its tests do, with its migrations applied, and prints their
     /// URLs; with a command, runs it with the URLs in its environment and ends with it
     Up(Up),
-    /// Starts PostgreSQL in the same way, and psql in the database
+    /// Starts psql in the database of a test that runs or is retained; without a test, in a new
+    /// database with the package's migrations
     Psql(Client),
-    /// Starts Redis in the same way, and redis-cli in the keyspace
+    /// Starts redis-cli in the keyspace of a test that runs or is retained; without a test, in a new
+    /// keyspace
     RedisCli(Client),
+    /// Lists the servers that tests have started, and what tests have of them
+    Ps(Ps),
+    /// Prints the last lines of the servers' logs
+    Logs(Logs),
+    /// Ends the servers at once, with all that was retained on them, whoever uses them
+    Down(Down),
     /// Says of each service which providers can be used, why not, and what to do
     Doctor(Doctor),
 }
@@ -61,12 +69,39 @@ pub(crate) struct Up {
 pub(crate) struct Client {
     #[command(flatten)]
     pub(crate) of: Of,
-    /// Seed files, as a test names them
+    /// A test that runs, or that has failed with `CONTAINER_TEST_KEEP=1`: its path, or a part of it
+    #[arg(value_name = "TEST", conflicts_with = "seeds")]
+    pub(crate) test: Option<String>,
+    /// Seed files for a new database, as a test names them
     #[arg(long, value_name = "SEEDS", value_delimiter = ',')]
     pub(crate) seeds: Vec<String>,
     /// Further arguments of the client
     #[arg(last = true, value_name = "ARGUMENTS")]
     pub(crate) arguments: Vec<OsString>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Ps {
+    /// Prints JSON, with the URLs
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Logs {
+    /// The services, such as `postgres`; by default all
+    #[arg(value_name = "SERVICE")]
+    pub(crate) services: Vec<String>,
+    /// How many lines of each log
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    pub(crate) lines: usize,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Down {
+    /// The services, such as `postgres`; by default all
+    #[arg(value_name = "SERVICE")]
+    pub(crate) services: Vec<String>,
 }
 
 #[derive(Args, Debug)]

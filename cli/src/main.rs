@@ -4,6 +4,7 @@ mod command;
 mod doctor;
 mod environment;
 mod package;
+mod servers;
 mod signals;
 mod up;
 
@@ -32,6 +33,9 @@ async fn run(command: Command) -> container_test::Result<ExitCode> {
         Command::Up(up) => up::run(up).await,
         Command::Psql(client) => up::psql(client).await,
         Command::RedisCli(client) => up::redis_cli(client).await,
+        Command::Ps(ps) => servers::ps(&ps).await,
+        Command::Logs(logs) => servers::logs(&logs).await,
+        Command::Down(down) => servers::down(&down).await,
         Command::Doctor(doctor) => doctor::run(&doctor).await,
     }
 }

@@ -11,6 +11,7 @@ use tokio::process::{Child, Command};
 use crate::command::{Client, Up};
 use crate::environment::{EnvironmentFile, Variables};
 use crate::package::{Declared, Package};
+use crate::servers;
 use crate::signals::Signals;
 
 /// Starts the services, and runs the command or waits.
@@ -42,9 +43,14 @@ async fn with_client(
     service: &str,
     command: impl FnOnce(&str) -> Vec<OsString>,
 ) -> Result<ExitCode> {
+    let mut signals = Signals::take()?;
+    if let Some(test) = &client.test {
+        let mut command = command(&servers::url_of(service, test).await?);
+        command.extend(client.arguments);
+        return run_command(&Variables::new(), &command, &mut signals).await;
+    }
     let package = Package::find(client.of.manifest_path.as_deref())?;
     let services = package.services(&[service.to_owned()])?;
-    let mut signals = Signals::take()?;
     let Some(started) = start(&package, services, &client.seeds, &mut signals).await? else {
         return Ok(interrupted());
     };
@@ -122,12 +128,24 @@ async fn hold(
     let _file = file
         .map(|path| EnvironmentFile::write(path, variables))
         .transpose()?;
-    let Some((program, arguments)) = command.split_first() else {
+    if command.is_empty() {
         for (name, value) in variables {
             println!("{name}={value}");
         }
         eprintln!("container-test: the services run until Ctrl-C");
         signals.next().await;
+        return Ok(ExitCode::SUCCESS);
+    }
+    run_command(variables, command, signals).await
+}
+
+/// Runs the command with the variables.
+async fn run_command(
+    variables: &Variables,
+    command: &[OsString],
+    signals: &mut Signals,
+) -> Result<ExitCode> {
+    let Some((program, arguments)) = command.split_first() else {
         return Ok(ExitCode::SUCCESS);
     };
     let child = Command::new(program)

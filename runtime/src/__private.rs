@@ -5,7 +5,7 @@ pub use crate::inject::{inject, inject_from};
 #[cfg(feature = "postgres")]
 pub use crate::postgres::{code, inline};
 use crate::process::Process;
-pub use crate::provider::Examined;
+pub use crate::provider::{Examined, RunningServer, RunningTest};
 pub use crate::record::{OfBox, OfError, OfOther, Output};
 pub use crate::run::{Flavor, Test};
 pub use crate::seeds::{Async, Plain};
@@ -15,6 +15,37 @@ use crate::service::Service;
 #[doc(hidden)]
 pub async fn examine<S: Service>(service: &S) -> Result<Vec<Examined>> {
     Process::current().examine(service).await
+}
+
+/// Returns the servers that run: those that tests of this user have started, and those given by
+/// URL.
+#[doc(hidden)]
+pub async fn running() -> Result<Vec<RunningServer>> {
+    let specs = vec![
+        #[cfg(feature = "postgres")]
+        crate::Postgres::default().spec()?,
+        #[cfg(feature = "redis")]
+        crate::Redis::default().spec()?,
+    ];
+    Process::current().running(specs).await
+}
+
+/// Returns what tests have of a server; nothing of services that do not say.
+#[doc(hidden)]
+pub async fn running_tests(server: &RunningServer) -> Result<Vec<RunningTest>> {
+    let Some(endpoint) = &server.endpoint else {
+        return Ok(Vec::new());
+    };
+    match server.service.as_str() {
+        #[cfg(feature = "postgres")]
+        "postgres" => crate::postgres::running_tests(endpoint).await,
+        #[cfg(feature = "redis")]
+        "redis" => crate::redis_service::running_tests(endpoint).await,
+        _ => {
+            let _ = endpoint;
+            Ok(Vec::new())
+        }
+    }
 }
 
 /// Makes a text of an option.

@@ -9,7 +9,7 @@ use crate::background::Background;
 use crate::config::Config;
 use crate::lifecycle::Failures;
 use crate::once::Once;
-use crate::provider::{Examined, Providers};
+use crate::provider::{Examined, Providers, RunningServer};
 use crate::service::{Endpoint, ServerSpec, Service};
 use crate::{Error, Result};
 
@@ -102,6 +102,16 @@ impl Process {
                 Err(error)
             }
         }
+    }
+
+    /// Returns the servers that run.
+    pub(crate) async fn running(
+        self: &Arc<Self>,
+        specs: Vec<ServerSpec>,
+    ) -> Result<Vec<RunningServer>> {
+        let process = Arc::clone(self);
+        let running = async move { process.providers.running(&specs).await };
+        self.background.run(running).await
     }
 
     /// Examines which providers of a service can be used.

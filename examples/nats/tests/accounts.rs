@@ -25,7 +25,7 @@ async fn the_url_is_all_that_the_code_under_test_needs(nats: NatsClient) -> anyh
     nats.publish("orders", "1 book".into()).await?;
     assert_eq!(orders.next().await.expect("a message").payload, "1 book");
 
-    let server: ServerAddr = nats.url().parse()?;
+    let server: ServerAddr = nats.url.parse()?;
     let user = server.username().expect("a user").to_owned();
     let password = server.password().expect("a password").to_owned();
     let options = ConnectOptions::with_user_and_password(user, password);

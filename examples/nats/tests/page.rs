@@ -13,7 +13,7 @@ fn every_block_of_code_is_in_the_sources() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("../../docs/write-a-service.md"))?;
     let read = |path: &str| fs::read_to_string(root.join(path));
-    let sources = [read("src/nats.rs")?, read("tests/accounts.rs")?];
+    let sources = [read("src/lib.rs")?, read("tests/accounts.rs")?];
     let blocks: Vec<&str> = page
         .split("```rust\n")
         .skip(1)

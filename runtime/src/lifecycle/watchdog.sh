@@ -8,7 +8,8 @@
 # GRACE   seconds that the server may take until it listens, or until the first lease
 # STOP    signal that stops the server fast
 # REMOVE  directory of the server, to remove at the end; empty in a container. Its file `endpoint` is
-#         what other processes find the server by, and is away while the end is decided
+#         what other processes find the server by, and is away while the end is decided. Its file
+#         `watchdog` has the number of this process
 port=$1 idle=$2 grace=$3 stop=$4 remove=$5
 shift 5
 token='' hex='' announcement=''
@@ -144,6 +145,7 @@ else
     child=$!
 fi
 trap 'say "told to stop"; end_child' TERM INT HUP
+[ -z "$remove" ] || printf '%s\n' "$$" >"$remove/watchdog"
 
 read_clock
 seen=$now ready=''

@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::request::Request;
+use super::running_server::RunningServer;
+use crate::config::url_variable;
 use crate::service::{Address, Endpoint, NoLog, OpenError};
 use crate::{Error, Result, report};
 
@@ -52,12 +54,12 @@ where
                 ),
         );
     }
-    let endpoint = Endpoint {
-        description: format!("server {}", without_password(&url)),
-        address: Address::Given(url.clone()),
-        outlives_tests: true,
-        log: Arc::new(NoLog),
-    };
+    if spec.refuses_urls {
+        return Err(Error::new(format!("use the {service} server given by URL"))
+            .because("the service needs settings that only servers started for tests have")
+            .with_help(format!("unset {}", url_variable(service))));
+    }
+    let endpoint = endpoint(&url);
     let was_silent = silent.with(|urls| urls.contains(&url));
     let (since, mut told) = (Instant::now(), false);
     let mut pause = Duration::from_millis(50);
@@ -97,6 +99,28 @@ where
         }
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(1));
+    }
+}
+
+fn endpoint(url: &str) -> Endpoint {
+    Endpoint {
+        description: format!("server {}", without_password(url)),
+        address: Address::Given(url.to_owned()),
+        outlives_tests: true,
+        log: Arc::new(NoLog),
+    }
+}
+
+/// Returns the server that a service is given by this URL, as one that runs.
+pub(super) fn running(service: &str, url: &str) -> RunningServer {
+    RunningServer {
+        service: service.to_owned(),
+        provider: "external",
+        name: without_password(url),
+        age: None,
+        endpoint: Some(endpoint(url)),
+        log: Arc::new(NoLog),
+        end: None,
     }
 }
 
@@ -191,6 +215,19 @@ mod tests {
         provide(&request(), URL.to_owned(), &silent, open)
             .await
             .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_service_can_refuse_servers_given_by_url() {
+        let mut request = request();
+        request.spec.refuses_urls = true;
+        let open = async |_| Ok::<(), OpenError>(());
+        let provided = provide(&request, URL.to_owned(), &SilentServers::default(), open).await;
+        let report = provided.unwrap_err().report();
+        assert!(
+            report.ends_with("help: unset CONTAINER_TEST_NATS_URL"),
+            "{report}"
+        );
     }
 
     #[test]

@@ -6,6 +6,8 @@ mod external;
 mod local;
 mod placeholders;
 mod request;
+mod running;
+mod running_server;
 mod select;
 
 use std::future::Future;
@@ -21,6 +23,7 @@ pub(crate) use self::docker::{Containers, ImageRequest, Own, Running};
 pub use self::examine::Examined;
 use self::external::SilentServers;
 use self::request::Request;
+pub use self::running_server::{RunningServer, RunningTest};
 use self::select::Choice;
 use crate::config::Config;
 use crate::lifecycle::Failures;
@@ -99,6 +102,11 @@ impl Providers {
                 Err(error.note(format!("service {service}, provider {provider}: {reason}")))
             }
         }
+    }
+
+    /// Returns the servers that run.
+    pub(crate) async fn running(&self, specs: &[ServerSpec]) -> Result<Vec<RunningServer>> {
+        running::running(&self.config, specs).await
     }
 
     /// Examines which providers of a server can be used.

@@ -15,7 +15,7 @@ const PROTOCOL: u32 = 1;
 pub(super) const EXCLUSIVE_IDLE: Duration = Duration::from_secs(2);
 
 /// Names in a server's directory that settings files cannot have.
-const TAKEN: [&str; 3] = ["data", "endpoint", "log"];
+const TAKEN: [&str; 4] = ["data", "endpoint", "log", "watchdog"];
 
 /// A server that a test needs.
 #[derive(Debug)]

@@ -59,6 +59,13 @@ pub(super) fn may_be_docker(config: &Config, service: &str) -> bool {
     }
 }
 
+/// Returns the error about a provider that there is not.
+pub(super) fn no_provider(other: &str) -> Error {
+    Error::new("read CONTAINER_TEST_PROVIDER")
+        .because(format!("`{other}` is not a provider"))
+        .with_help("write `docker`, `local` or `external`, or unset it")
+}
+
 /// Returns the provider of a server: a given URL comes first, then an engine that answers, then
 /// programs on the machine.
 pub(super) async fn choose(
@@ -92,9 +99,7 @@ pub(super) async fn choose(
                 ))
                 .with_help(format!("set {variable}, or unset CONTAINER_TEST_PROVIDER"))),
         },
-        Some(other) => Err(Error::new("read CONTAINER_TEST_PROVIDER")
-            .because(format!("`{other}` is not a provider"))
-            .with_help("write `docker`, `local` or `external`, or unset it")),
+        Some(other) => Err(no_provider(other)),
         None => match url {
             Some(url) => Ok(Choice::External { url, variable }),
             None => first_usable(config, engine, spec, &variable).await,

@@ -12,7 +12,7 @@ use redis::RedisResult;
 
 use super::numbers::named;
 use super::options::failed;
-use super::scripts::{CLAIM_NEW, CLAIM_ONE, CLAIMS, RETAINED, script};
+use super::scripts::{CLAIM_NEW, CLAIM_ONE, CLAIMS, RETAINED, TESTS, script};
 use super::server::Server;
 use crate::service::Address;
 use crate::{Error, Result, report};
@@ -184,6 +184,16 @@ impl Server {
         self.numbers().taken.remove(&number);
         self.release(number, &self.lease.holder, true).await?;
         Ok(())
+    }
+
+    /// Notes which test has a database, for people who want to look at it while it runs. Nothing
+    /// waits for that.
+    pub(super) fn note_test(&self, number: i64, test: &str) {
+        if let Address::Started { .. } = self.endpoint.address() {
+            let mut connection = self.lease.connection();
+            let note = redis::cmd("HSET").arg(TESTS).arg(number).arg(test).clone();
+            tokio::spawn(async move { note.query_async::<()>(&mut connection).await });
+        }
     }
 
     /// Leaves a database to people who want to look at it, for as long as the server knows of it.

@@ -9,6 +9,7 @@ mod keyspace;
 mod lease;
 mod numbers;
 mod options;
+mod running;
 mod scripts;
 mod server;
 mod service;
@@ -17,3 +18,4 @@ mod slot;
 
 pub use self::keyspace::Keyspace;
 pub use self::options::Redis;
+pub(crate) use self::running::running_tests;

@@ -7,6 +7,9 @@ pub(super) const CLAIMS: &str = "container-test:claims";
 pub(super) const NEXT: &str = "container-test:next";
 pub(super) const FREE: &str = "container-test:free";
 
+/// The key of the tests that have the databases, on a server of ours.
+pub(super) const TESTS: &str = "container-test:tests";
+
 /// The holder of databases that people want to look at.
 pub(super) const RETAINED: &str = "retained";
 
@@ -69,11 +72,13 @@ pub(super) const RELEASE: &str = "
         redis.call('HDEL', KEYS[1], number)
         if ARGV[5] == '1' then redis.call('SADD', KEYS[3], number) end
     end
+    redis.call('HDEL', KEYS[4], number)
     return 1";
 
 /// Returns the call of a script on the registry.
 pub(super) fn script(text: &str) -> Cmd {
     let mut call = redis::cmd("EVAL");
-    call.arg(text).arg(3).arg(CLAIMS).arg(NEXT).arg(FREE);
+    let keys = [CLAIMS, NEXT, FREE, TESTS];
+    call.arg(text).arg(keys.len()).arg(&keys);
     call
 }

@@ -28,9 +28,10 @@ impl TestKeyspace {
         } else {
             server.share().await?;
             let databases = request.variable("redis", "DATABASES");
-            server
-                .claim(databases, !request.one_test_per_process)
-                .await?
+            let batch = !request.one_test_per_process;
+            let number = server.claim(databases, batch).await?;
+            server.note_test(number, &request.test);
+            number
         };
         Ok(Self {
             server,

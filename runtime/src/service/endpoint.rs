@@ -91,6 +91,16 @@ pub enum Address {
 }
 
 impl Address {
+    /// Returns the random password of a server that this crate has started. That of a server that
+    /// the environment names is in its URL; for such a one this is empty.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        match self {
+            Self::Started { password, .. } => password,
+            Self::Given(_) => "",
+        }
+    }
+
     /// Returns the URL of the server: `scheme://user:password@host:port` of one that this crate has
     /// started, the URL as it is of one that the environment names.
     ///

@@ -41,7 +41,7 @@ pub struct ServerSpec {
     /// Environment of the server. Default: none.
     pub env: Vec<(String, String)>,
     /// Settings files, by name and content, in `{directory}`. A name has no `/` and does not begin
-    /// with a dot; `data`, `endpoint` and `log` are taken. Default: none.
+    /// with a dot; `data`, `endpoint`, `log` and `watchdog` are taken. Default: none.
     pub files: Vec<(String, String)>,
     /// Signal that stops the server fast. A server in a container that no process uses any more is
     /// killed instead. Default: `TERM`.
@@ -50,6 +50,9 @@ pub struct ServerSpec {
     pub startup_timeout: Duration,
     /// Whether the server is for one test alone. Default: shared.
     pub exclusive: bool,
+    /// Whether only servers that this crate starts can be used, because others lack settings that
+    /// the service needs. Default: `CONTAINER_TEST_<SERVICE>_URL` can name one.
+    pub refuses_urls: bool,
     /// What only a container gets.
     pub container: ContainerSetup,
     /// The server as a program of the machine. Default: there is none.
@@ -71,6 +74,7 @@ impl ServerSpec {
             stop_signal: "TERM",
             startup_timeout: STARTUP_TIMEOUT,
             exclusive: false,
+            refuses_urls: false,
             container: ContainerSetup::default(),
             local: None,
             without_server: false,

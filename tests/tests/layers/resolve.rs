@@ -139,6 +139,12 @@ impl Crate {
         follow: Follow,
         left: usize,
     ) -> Target {
+        // The module of `redis/` is called otherwise: `redis` is the client.
+        let mut path = path.to_vec();
+        if path.first().is_some_and(|first| first == "redis_service") {
+            "redis".clone_into(&mut path[0]);
+        }
+        let path = &path[..];
         let mut length = known;
         while length < path.len() && self.modules.contains_key(&path[..=length]) {
             length += 1;

@@ -30,30 +30,23 @@ impl Found {
         inspected: &Container,
     ) -> Option<Self> {
         let id = inspected.id.clone();
-        let published = inspected.ports.get(&format!("{}/tcp", request.spec.port))?;
-        let password = inspected.labels.get(labels::PASSWORD)?;
+        let (published, own) = address(reach, inspected, request.spec.port)?;
         let log: Arc<dyn ServerLog> = Arc::new(ContainerLog {
             engine: Some(engine.clone()),
             config: Arc::clone(&request.config),
             container: id.clone(),
         });
-        let at = |host: &str, port| Endpoint {
-            address: Address::Started {
-                host: host.to_owned(),
-                port,
-                password: password.clone(),
-                remote: reach.remote,
-            },
+        let at = |address| Endpoint {
+            address,
             description: description(request),
             outlives_tests: false,
             log: Arc::clone(&log),
         };
-        let published = at(&reach.connect_to, *published);
-        let own = inspected.address.as_deref();
-        Some(match own.filter(|_| reach.direct) {
+        let published = at(published);
+        Some(match own {
             Some(own) => Self {
                 id,
-                endpoint: at(own, request.spec.port),
+                endpoint: at(own),
                 published: Some(published),
             },
             None => Self {
@@ -68,6 +61,28 @@ impl Found {
     pub(super) fn is(&self, inspected: &Container) -> bool {
         inspected.id == self.id
     }
+}
+
+/// Returns where a container's server is published, and, if that can be reached, its own address;
+/// `None` if the engine does not say yet, or the container has no password.
+pub(super) fn address(
+    reach: &Reach,
+    inspected: &Container,
+    port: u16,
+) -> Option<(Address, Option<Address>)> {
+    let published = inspected.ports.get(&format!("{port}/tcp"))?;
+    let password = inspected.labels.get(labels::PASSWORD)?;
+    let at = |host: &str, port| Address::Started {
+        host: host.to_owned(),
+        port,
+        password: password.clone(),
+        remote: reach.remote,
+    };
+    let own = inspected.address.as_deref().filter(|_| reach.direct);
+    Some((
+        at(&reach.connect_to, *published),
+        own.map(|own| at(own, port)),
+    ))
 }
 
 /// Returns where the server runs, for people.

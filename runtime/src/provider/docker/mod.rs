@@ -16,6 +16,7 @@ mod labels;
 mod prepared;
 mod provide;
 mod reach;
+mod running;
 mod sweep;
 mod wait;
 
@@ -28,3 +29,4 @@ pub(crate) use self::containers::{Containers, ImageRequest, Own, Running};
 pub(super) use self::engine::Library;
 pub(super) use self::engine::{Engine, Way, connect};
 pub(super) use self::provide::provide;
+pub(super) use self::running::running;

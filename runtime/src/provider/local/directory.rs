@@ -19,6 +19,9 @@ const MEMORY: &str = "/dev/shm";
 /// Space that a server's data need, in KiB.
 const ROOM: u64 = 512 * 1024;
 
+/// How the names of servers' directories begin.
+const PREFIX: &str = "container-test-";
+
 /// The file that every server's directory has from the beginning: without it, a directory is not
 /// one of a server, whatever its name.
 const MARK: &str = ".container-test-server";
@@ -32,6 +35,21 @@ pub(super) fn find(config: &Config, name: &str, owner: &Owner) -> Vec<PathBuf> {
     entries(&roots(config), &prefix)
         .filter(|directory| is_servers(directory, owner))
         .collect()
+}
+
+/// Returns the directories of all servers that no other user than these can have made.
+pub(super) fn all(config: &Config, owners: &[Owner]) -> Vec<PathBuf> {
+    entries(&roots(config), PREFIX)
+        .filter(|directory| owners.iter().any(|owner| is_servers(directory, owner)))
+        .collect()
+}
+
+/// Returns the service of the server that has a directory of this name: the service, hashes of the
+/// server's spec and of its programs, and what is random.
+pub(super) fn service(name: &str) -> Option<&str> {
+    let (server, _) = name.strip_prefix(PREFIX)?.split_once('.')?;
+    let mut parts = server.rsplitn(3, '-');
+    parts.nth(2)
 }
 
 /// Returns a path for the directory of one start of the server of this name. No two starts share
@@ -76,7 +94,7 @@ fn sweep_in(roots: &[PathBuf], owner: &Owner, young: Duration) {
         Ok(log) => log.try_lock().is_err(),
         Err(error) => error.kind() != ErrorKind::NotFound,
     };
-    for directory in entries(roots, "container-test-") {
+    for directory in entries(roots, PREFIX) {
         if is_servers(&directory, owner) && is_old(&directory) && !is_held(&directory) {
             private::remove(&directory);
         }
@@ -175,6 +193,18 @@ fn with_help(error: Error) -> Error {
 #[allow(clippy::unwrap_used, reason = "what goes wrong fails the test")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_tells_its_service() {
+        for (name, expected) in [
+            ("container-test-nats-0123ab-4567.89ab", Some("nats")),
+            ("container-test-mail-hog-0123ab-4567.89ab", Some("mail-hog")),
+            ("container-test-nats-0123ab-4567", None),
+            ("container-test-nats.89ab", None),
+        ] {
+            assert_eq!(service(name), expected, "{name}");
+        }
+    }
 
     #[test]
     fn only_directories_that_carry_the_mark_are_swept() {

@@ -72,9 +72,29 @@ async fn read(directory: &Path, programs: &Programs) -> Option<Endpoint> {
             Err(_) => break fs::read_to_string(directory.join(FILE)).ok()?,
         }
     };
-    let mut words = text.split_whitespace();
-    let (port, password) = (words.next()?.parse().ok()?, words.next()?);
+    let (port, password) = parse(&text)?;
     Some(endpoint(directory, programs, port, password))
+}
+
+/// Returns how the server that has this directory is reached, if it says so now.
+pub(super) fn address(directory: &Path) -> Option<Address> {
+    let text = fs::read_to_string(directory.join(FILE)).ok()?;
+    let (port, password) = parse(&text)?;
+    Some(started(port, password))
+}
+
+fn parse(text: &str) -> Option<(u16, &str)> {
+    let mut words = text.split_whitespace();
+    Some((words.next()?.parse().ok()?, words.next()?))
+}
+
+fn started(port: u16, password: &str) -> Address {
+    Address::Started {
+        host: "127.0.0.1".to_owned(),
+        port,
+        password: password.to_owned(),
+        remote: false,
+    }
 }
 
 /// Returns how a local server is reached.
@@ -85,12 +105,7 @@ pub(super) fn endpoint(
     password: &str,
 ) -> Endpoint {
     Endpoint {
-        address: Address::Started {
-            host: "127.0.0.1".to_owned(),
-            port,
-            password: password.to_owned(),
-            remote: false,
-        },
+        address: started(port, password),
         description: format!(
             "local server {} on port {port}, data in {}",
             programs.server().display(),

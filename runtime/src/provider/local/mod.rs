@@ -12,8 +12,10 @@ mod launch;
 mod log;
 mod programs;
 mod provide;
+mod running;
 mod start;
 mod version;
 
 pub(super) use self::programs::{Programs, find};
 pub(super) use self::provide::provide;
+pub(super) use self::running::running;

@@ -13,7 +13,7 @@ async fn of_many_claims_at_the_same_time_one_at_most_succeeds(cx: TestContext) -
     for number in 0..ACCOUNTS {
         let claims = (0..64).map(|_| {
             let server = Arc::clone(server);
-            tokio::spawn(async move { Account::claim(&server, number).await })
+            tokio::spawn(Account::claim(server, number))
         });
         let claimed = join_all(claims).await;
         let succeeded = claimed.iter().filter(|it| matches!(it, Ok(Ok(Some(_)))));
