@@ -175,8 +175,9 @@ use site::Site;
 ///   crate. That it exists is checked at compile time; its files are read when the test runs.
 /// - `migrations = ["CREATE TABLE …", include_str!("views.sql"), SCHEMA]`: SQL scripts of any number
 ///   of statements each: text, or constant expressions.
-/// - `migrations = MIGRATOR`: the path of a `static` of sqlx's `Migrator`, or of any other type that
-///   implements `IntoMigrations`. `migrator = "MIGRATOR"` means the same, as in `#[sqlx::test]`.
+/// - `migrations = MIGRATOR`: the path of a `static` of sqlx's `Migrator`, or of anything else that
+///   implements `IntoMigrations`: with features, migrations of sqlx 0.8, diesel, refinery and sea-orm.
+///   `migrator = "MIGRATOR"` means the same, as in `#[sqlx::test]`.
 /// - `migrations = migrate`: the path of a function that makes the schema, such as
 ///   `async fn migrate(database: Database) -> Result<(), E>`. It is called once per template, on a
 ///   thread of its own; a plain `fn` may block. It is called again by a program that is built from other

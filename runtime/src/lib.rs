@@ -61,8 +61,10 @@
 //! # Schema and seeds
 //!
 //! Migrations are a directory of SQL files as sqlx names them, a list of SQL scripts, the path of a
-//! migrator or of a function ([`IntoMigrations`]), or `false`. Without a word about them, they are the
-//! directory `migrations` beside `Cargo.toml`, if there is one.
+//! migrator or of a function, or `false`. Without a word about them, they are the directory `migrations`
+//! beside `Cargo.toml`, if there is one. [`IntoMigrations`] lists the migrators: with features, those of
+//! sqlx 0.8, diesel, refinery and sea-orm.
+//!
 //! They are applied once per content, into a template database; the database of a test is a clone of
 //! it.
 //!

@@ -5,9 +5,12 @@
 use std::path::Path;
 use std::process::Command;
 
+/// All features but `sea-orm-migration-2`: what sea-orm-migration 2 needs of sea-orm brings one version
+/// of libsqlite3-sys. Its feature is for projects that have sea-orm-migration 2 themselves.
 const ALL: &str = r#"version = "0.1", features = [
-    "bb8-postgres", "bb8-redis", "deadpool-postgres", "deadpool-redis", "diesel", "diesel-async", "fred",
-    "redis-0_32", "sea-orm-1", "sea-orm-2", "sqlx-0_8", "testcontainers-tls", "tls", "tokio-postgres",
+    "bb8-postgres", "bb8-redis", "deadpool-postgres", "deadpool-redis", "diesel", "diesel-async",
+    "diesel-migrations", "fred", "redis-0_32", "refinery", "sea-orm-1", "sea-orm-2", "sea-orm-migration-1",
+    "sqlx-0_8", "testcontainers-tls", "tls", "tokio-postgres",
 ]"#;
 const DEFAULT: &str = r#"version = "0.1""#;
 /// Without testcontainers, of which a graph takes one version.
@@ -55,6 +58,7 @@ fn beside_any_sqlite() {
         r#"diesel = { version = "2", features = ["sqlite", "postgres"] }"#,
     ] {
         resolves(DEFAULT, theirs);
+        resolves(ALL, theirs);
     }
 }
 
@@ -86,6 +90,22 @@ fn beside_other_versions_of_its_clients() {
             r#"version = "0.1", features = ["sea-orm-2"]"#,
             r#"sea-orm = { version = "2", features = ["sqlx-postgres", "sqlx-sqlite", "runtime-tokio-rustls"] }"#,
         ),
+        (
+            r#"version = "0.1", features = ["diesel-migrations"]"#,
+            r#"diesel_migrations = { version = "2.3", features = ["postgres", "sqlite"] }"#,
+        ),
+        (
+            r#"version = "0.1", features = ["refinery"]"#,
+            r#"refinery = { version = "0.10", features = ["rusqlite", "tokio-postgres"] }"#,
+        ),
+        (
+            r#"version = "0.1", features = ["sea-orm-migration-1"]"#,
+            r#"sea-orm-migration = { version = "1.1", features = ["sqlx-postgres", "sqlx-sqlite", "runtime-tokio-rustls"] }"#,
+        ),
+        (
+            r#"version = "0.1", features = ["sea-orm-migration-2"]"#,
+            r#"sea-orm-migration = { version = "2", features = ["sqlx-postgres", "sqlx-sqlite", "runtime-tokio-rustls"] }"#,
+        ),
         (DEFAULT, r#"redis = "0.27""#),
         (DEFAULT, r#"redis = "=2.0.0-rc.2""#),
     ] {
@@ -95,7 +115,12 @@ fn beside_other_versions_of_its_clients() {
 
 #[test]
 fn all_features_at_once() {
-    resolves(ALL, "");
+    let all = resolves(ALL, "");
+    for package in ["libsqlite3-sys", "mysqlclient-sys"] {
+        assert!(!has(&all, package), "all features bring {package}");
+    }
+    let all = ALL.replace("\"refinery\",", "\"refinery\", \"sea-orm-migration-2\",");
+    resolves(&all, "");
 }
 
 #[test]

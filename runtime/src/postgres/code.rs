@@ -1,4 +1,4 @@
-//! Schemas that Rust code makes: a migrator, or a function.
+//! Schemas that Rust code makes: a migrator of sqlx, another tool's migrations, or a function.
 
 use std::any::type_name;
 use std::fmt;
@@ -7,22 +7,18 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx_core::migrate::Migrator;
-use tokio::sync::oneshot;
 
 use super::database::Database;
 use super::lease::POOL_SIZE;
+use super::own_thread::{self, PATIENCE};
 use super::program;
+use super::tool::Tool;
 use crate::seeds::{SeedFunction, SeedOutput};
 use crate::service::BoxError;
 use crate::{Error, Result};
-
-/// How long connections that the code has left open, and work that blocks, may take to end.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Rust code that makes a schema.
 #[derive(Clone)]
@@ -31,8 +27,9 @@ pub struct Code(Made);
 #[derive(Clone)]
 enum Made {
     Migrator(&'static Migrator),
+    Tool(Arc<Tool>),
     Function {
-        /// The function's path, for messages.
+        /// The path of the function, or of the type that has it, for messages.
         name: &'static str,
         /// What the schema is known by, if that is not the program.
         version: Option<String>,
@@ -46,6 +43,12 @@ impl Code {
         Self(Made::Migrator(migrator))
     }
 
+    /// Returns SQL migrations that another tool applies.
+    #[allow(dead_code, reason = "each tool is behind a feature")]
+    pub(super) fn tool(tool: Tool) -> Self {
+        Self(Made::Tool(Arc::new(tool)))
+    }
+
     /// Returns a function that is applied to a new database. Equal versions share a template; a
     /// function without one has that of the program.
     pub(super) fn function<K, F>(version: Option<String>, function: F) -> Self
@@ -53,8 +56,17 @@ impl Code {
         F: SeedFunction<(Database,), K, Output: SeedOutput> + Sync,
         K: 'static,
     {
+        Self::named(type_name::<F>(), version, function)
+    }
+
+    /// Returns the same under a name of its own.
+    pub(super) fn named<K, F>(name: &'static str, version: Option<String>, function: F) -> Self
+    where
+        F: SeedFunction<(Database,), K, Output: SeedOutput> + Sync,
+        K: 'static,
+    {
         Self(Made::Function {
-            name: type_name::<F>(),
+            name,
             version,
             function: Arc::new(Function::<F, K>(function, PhantomData)),
         })
@@ -64,7 +76,15 @@ impl Code {
     pub(super) fn as_migrator(&self) -> Option<&'static Migrator> {
         match self.0 {
             Made::Migrator(migrator) => Some(migrator),
-            Made::Function { .. } => None,
+            _ => None,
+        }
+    }
+
+    /// Returns the migrations of another tool, if it is that.
+    pub(super) fn as_tool(&self) -> Option<&Arc<Tool>> {
+        match &self.0 {
+            Made::Tool(tool) => Some(tool),
+            _ => None,
         }
     }
 
@@ -72,6 +92,7 @@ impl Code {
     pub(super) fn fingerprint(&self) -> Result<String> {
         match &self.0 {
             Made::Migrator(_) => Ok(String::new()),
+            Made::Tool(tool) => tool.fingerprint(),
             Made::Function { name, version, .. } => match version {
                 Some(version) => Ok(format!("{name} {version}")),
                 None => Ok(format!("{name} {}", program::fingerprint()?)),
@@ -79,49 +100,33 @@ impl Code {
         }
     }
 
-    /// Makes the schema. The code runs on a thread and a runtime of its own: it may block.
+    /// Makes the schema, if it is a function that does.
     pub(super) async fn apply(&self, options: PgConnectOptions, url: String) -> Result<()> {
         let Made::Function { name, function, .. } = &self.0 else {
             return Ok(());
         };
-        let step = || Error::new(format!("apply the migrations of {name}"));
         let function = Arc::clone(function);
-        let (sender, applied) = oneshot::channel();
-        let thread = move || {
-            let _ = sender.send(run(&*function, options, url));
-        };
-        thread::Builder::new()
-            .name("migrations".to_owned())
-            .spawn(thread)
-            .map_err(|error| step().because(error))?;
-        match applied.await {
-            Ok(applied) => applied.map_err(|error| step().because(error)),
-            Err(_) => Err(step().because("it panicked")),
-        }
-    }
-}
-
-fn run(function: &dyn Apply, options: PgConnectOptions, url: String) -> Result<(), BoxError> {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_all().build()?;
-    let applied = runtime.block_on(async {
-        let pool = PgPoolOptions::new().max_connections(POOL_SIZE);
-        let pool = pool.connect_lazy_with(options);
-        let applied = function
-            .apply(Database::new(url, pool.clone(), Arc::default()))
-            .await;
-        // A template is cloned only while no session is in it.
-        let _ = tokio::time::timeout(PATIENCE, pool.close()).await;
+        let applied = own_thread::run(async move || {
+            let pool = PgPoolOptions::new().max_connections(POOL_SIZE);
+            let pool = pool.connect_lazy_with(options);
+            let applied = function
+                .apply(Database::new(url, pool.clone(), Arc::default()))
+                .await;
+            // A template is cloned only while no session is in it.
+            let _ = tokio::time::timeout(PATIENCE, pool.close()).await;
+            applied
+        });
+        let applied = applied.await.and_then(|applied| applied);
         applied
-    });
-    runtime.shutdown_timeout(PATIENCE);
-    applied
+            .map_err(|error| Error::new(format!("apply the migrations of {name}")).because(error))
+    }
 }
 
 impl fmt::Debug for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Made::Migrator(_) => f.write_str("Migrator"),
+            Made::Tool(tool) => tool.fmt(f),
             Made::Function { name, .. } => f.write_str(name),
         }
     }
@@ -143,9 +148,14 @@ impl Hash for Code {
 }
 
 impl Code {
-    fn identity(&self) -> (usize, &str, Option<&String>) {
+    fn identity(&self) -> (u64, &str, Option<&String>) {
         match &self.0 {
-            Made::Migrator(migrator) => (std::ptr::from_ref::<Migrator>(migrator).addr(), "", None),
+            Made::Migrator(migrator) => (
+                std::ptr::from_ref::<Migrator>(migrator).addr() as u64,
+                "",
+                None,
+            ),
+            Made::Tool(tool) => (tool.hash(), tool.name, None),
             Made::Function { name, version, .. } => (0, name, version.as_ref()),
         }
     }

@@ -102,7 +102,8 @@ impl Database {
 
     /// Empties all tables of all schemas, and starts their identities and sequences again from their
     /// first value. Rows that migrations or seeds inserted go as well. The list of applied migrations
-    /// stays, whatever its name: it is a table with the columns that sqlx gives it.
+    /// stays, whatever its name: it is a table with the columns that sqlx, diesel, refinery or sea-orm
+    /// gives it.
     ///
     /// # Errors
     ///
@@ -113,10 +114,12 @@ impl Database {
             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
               AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-              AND (SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
-                   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
-                  IS DISTINCT FROM ARRAY['version', 'description', 'installed_on', 'success',
-                                         'checksum', 'execution_time']
+              AND coalesce((SELECT string_agg(a.attname, ' ' ORDER BY a.attnum) FROM pg_attribute a
+                            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '')
+                  NOT IN ('version description installed_on success checksum execution_time', -- sqlx
+                          'version run_on', -- diesel
+                          'version name applied_on checksum', -- refinery
+                          'version applied_at') -- sea-orm
               AND NOT EXISTS (SELECT FROM pg_depend d
                               WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')";
         let step = "truncate all tables";

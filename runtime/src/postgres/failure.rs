@@ -87,11 +87,21 @@ pub(super) fn describe(cause: &(dyn StdError + 'static)) -> Option<String> {
             .map(AsRef::as_ref)?,
     };
     let error = of_server.try_downcast_ref::<PgDatabaseError>()?;
-    let mut text = format!("{} (SQLSTATE {})", error.message(), error.code());
-    for (name, more) in [("detail", error.detail()), ("hint", error.hint())] {
+    Some(words(
+        error.message(),
+        error.code(),
+        error.detail(),
+        error.hint(),
+    ))
+}
+
+/// Returns an error of a server in words.
+pub(super) fn words(message: &str, code: &str, detail: Option<&str>, hint: Option<&str>) -> String {
+    let mut text = format!("{message} (SQLSTATE {code})");
+    for (name, more) in [("detail", detail), ("hint", hint)] {
         text.extend(more.map(|more| format!("\n{name}: {more}")));
     }
-    Some(text)
+    text
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::code::Code;
 use super::database::Database;
-use crate::seeds::{SeedFunction, SeedOutput};
+use crate::seeds::{Async, Plain, SeedFunction, SeedOutput};
 
 /// Where a test's schema comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -54,15 +54,28 @@ impl Migrations {
     }
 }
 
-/// What `migrations = path` can name: a `static` of a migrator, or a function.
+/// What `migrations = path` can name: a migrator of sqlx, a function, or with a feature what another
+/// tool has.
+///
+/// | path | feature |
+/// |---|---|
+/// | a `static` of [`sqlx::migrate::Migrator`](sqlx_core::migrate::Migrator) of sqlx 0.9 | `postgres` |
+/// | a function: `async fn migrate(database: Database) -> Result<(), E>`, or without `async` | `postgres` |
+/// | a `static` of `sqlx::migrate::Migrator` of sqlx 0.8 | `sqlx-0_8` |
+/// | a `const` of `diesel_migrations::EmbeddedMigrations` | `diesel-migrations` |
+/// | the function `migrations::runner` that `refinery::embed_migrations!` makes | `refinery` |
+/// | a unit struct that implements `MigratorTrait` of sea-orm-migration 2, of 1.1 | `sea-orm-migration-2`, `sea-orm-migration-1` |
+///
+/// Each tool records in the database what it has applied, as it does for the application.
 ///
 /// Implement it for the type of another migrator, with
-/// [`Migrations::versioned_function`]. `K` tells the implementations for functions apart; others
-/// have `()`.
+/// [`Migrations::versioned_function`]. `K` tells implementations for any type apart; those for one
+/// type have `()`.
 #[diagnostic::on_unimplemented(
     message = "this makes no schema",
-    label = "neither a `static` migrator nor a function that takes `Database`",
+    label = "neither a migrator nor a function that takes `Database`",
     note = "`migrations = path` names a `static` of `sqlx::migrate::Migrator`, or a function such as `async fn migrate(database: Database) -> Result<(), E>`",
+    note = "migrations of other tools take a feature of container-test: `sqlx-0_8`, `diesel-migrations`, `refinery`, `sea-orm-migration-1` or `sea-orm-migration-2`",
     note = "SQL goes into a list: `migrations = [ … ]`"
 )]
 pub trait IntoMigrations<K> {
@@ -70,10 +83,18 @@ pub trait IntoMigrations<K> {
     fn migrations(&'static self) -> Migrations;
 }
 
-impl<K, F> IntoMigrations<K> for F
+impl<F> IntoMigrations<Async> for F
 where
-    F: SeedFunction<(Database,), K, Output: SeedOutput> + Clone + Sync,
-    K: 'static,
+    F: SeedFunction<(Database,), Async, Output: SeedOutput> + Clone + Sync,
+{
+    fn migrations(&'static self) -> Migrations {
+        Migrations::function(self.clone())
+    }
+}
+
+impl<F> IntoMigrations<Plain> for F
+where
+    F: SeedFunction<(Database,), Plain, Output: SeedOutput> + Clone + Sync,
 {
     fn migrations(&'static self) -> Migrations {
         Migrations::function(self.clone())

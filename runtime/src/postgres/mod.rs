@@ -23,6 +23,7 @@ mod migrations;
 mod migrator;
 mod of_server;
 mod options;
+mod own_thread;
 mod pools;
 mod program;
 mod properties;
@@ -42,6 +43,7 @@ mod sql;
 mod sqlx_config;
 mod sweep;
 mod template;
+mod tool;
 
 pub use self::database::Database;
 pub use self::migrations::{IntoMigrations, Migrations, code, inline};

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::postgres::PgConnectOptions;
@@ -18,6 +18,7 @@ use super::roles::{self, Roles};
 use super::script::{MIGRATION, Script};
 use super::sql;
 use super::sqlx_config::SqlxConfig;
+use super::tool::Tool;
 use crate::Result;
 
 /// Everything that a template is made from.
@@ -44,6 +45,8 @@ enum Source {
     Directory(PathBuf, Vec<File>, SqlxConfig),
     Inline(Vec<Script>),
     Migrator(&'static Migrator),
+    /// What another tool applies, and what the schema is known by beside the scripts.
+    Tool(Arc<Tool>, String),
     /// A function, and what the schema that it makes is known by.
     Function(Code, String),
 }
@@ -74,9 +77,10 @@ impl Schema {
                     })
                     .collect(),
             ),
-            Migrations::Code(code) => match code.as_migrator() {
-                Some(migrator) => Source::Migrator(migrator),
-                None => Source::Function(code.clone(), code.fingerprint()?),
+            Migrations::Code(code) => match (code.as_migrator(), code.as_tool()) {
+                (Some(migrator), _) => Source::Migrator(migrator),
+                (_, Some(tool)) => Source::Tool(Arc::clone(tool), code.fingerprint()?),
+                _ => Source::Function(code.clone(), code.fingerprint()?),
             },
             Migrations::Directory(given) => {
                 let given = directory.join(given);
@@ -143,6 +147,7 @@ impl Schema {
                 .map(|(name, text)| migration(&directory.join(name), text))
                 .collect(),
             Source::Migrator(migrator) => migrator.iter().map(migrator::script).collect(),
+            Source::Tool(tool, _) => tool.scripts().to_vec(),
         };
         scripts.extend(self.seeds.iter().cloned());
         scripts
@@ -190,6 +195,7 @@ impl Schema {
             Source::Migrator(migrator) => {
                 (&migrator.table_name, &migrator.create_schemas).hash(&mut hash);
             }
+            Source::Tool(_, fingerprint) => ("tool", fingerprint).hash(&mut hash),
             _ => {}
         }
         let mut prefixes = vec![short(&hash)];
@@ -213,6 +219,11 @@ impl Schema {
                 for migration in migrator.iter() {
                     let sql = migration.sql.as_str();
                     add(&|hash| ("migration", migration.version, sql, age(sql, period)).hash(hash));
+                }
+            }
+            Source::Tool(tool, _) => {
+                for Script { source, text, .. } in tool.scripts() {
+                    add(&|hash| ("of tool", source, text, age(text, period)).hash(hash));
                 }
             }
             Source::Function(_, fingerprint) => add(&|hash| ("code", fingerprint).hash(hash)),
@@ -283,6 +294,7 @@ impl Schema {
                 let migrator = migrator::copy(migrator);
                 migrator::run(migrator, Origin::Static, connection, made).await?;
             }
+            Source::Tool(tool, _) => tool.apply(target.url, connection).await?,
             Source::Function(code, _) => {
                 if applied == 0 {
                     code.apply(target.options, target.url).await?;

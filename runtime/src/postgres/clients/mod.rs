@@ -1,4 +1,5 @@
-//! The clients that a test's database can be injected as: a file each, behind its feature.
+//! The clients that a test's database can be injected as, and the tools whose migrations make its
+//! schema: a file each, behind its feature.
 //!
 //! A client that gives its address away, or whose pool cannot be closed, asks for the URL with
 //! `hand_out_url`: the test's database is dropped rather than recycled. A connection or a pool that
@@ -12,10 +13,18 @@ mod deadpool_postgres;
 mod diesel;
 #[cfg(feature = "diesel-async")]
 mod diesel_async;
+#[cfg(feature = "diesel-migrations")]
+mod diesel_migrations;
+#[cfg(feature = "refinery")]
+mod refinery;
 #[cfg(feature = "sea-orm-1")]
 mod sea_orm_1;
 #[cfg(feature = "sea-orm-2")]
 mod sea_orm_2;
+#[cfg(feature = "sea-orm-migration-1")]
+mod sea_orm_migration_1;
+#[cfg(feature = "sea-orm-migration-2")]
+mod sea_orm_migration_2;
 mod sqlx;
 #[cfg(feature = "sqlx-0_8")]
 mod sqlx_0_8;

@@ -1,6 +1,7 @@
 //! The client `sqlx` 0.8.
 
 use sqlx_core_0_8::connection::Connection;
+use sqlx_core_0_8::migrate::{MigrateError, Migration, Migrator};
 use sqlx_core_0_8::pool::{PoolConnection, PoolOptions};
 use sqlx_postgres_0_8::{PgConnectOptions, PgConnection, PgPool, Postgres as Sqlx};
 
@@ -8,8 +9,12 @@ use super::failed;
 use crate::Result;
 use crate::context::TestContext;
 use crate::inject::{Declares, FromContext};
+use crate::postgres::code::Code;
+use crate::postgres::migrations::{IntoMigrations, Migrations};
 use crate::postgres::options::Postgres;
+use crate::postgres::script::{MIGRATION, Script};
 use crate::postgres::slot::TestDatabase;
+use crate::postgres::tool::{Stopped, Tool};
 
 impl<D: Declares<Postgres>> FromContext<D> for PgPool {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
@@ -63,4 +68,47 @@ fn options(slot: &TestDatabase) -> Result<PgConnectOptions> {
     slot.url()
         .parse()
         .map_err(failed("read the URL of the test's database"))
+}
+
+impl IntoMigrations<()> for Migrator {
+    fn migrations(&'static self) -> Migrations {
+        let up = self
+            .iter()
+            .filter(|migration| !migration.migration_type.is_down_migration());
+        let scripts = up.map(|migration| Script {
+            kind: MIGRATION,
+            source: source(migration),
+            text: migration.sql.to_string(),
+        });
+        let run = move |url| run(self, url);
+        Migrations::Code(Code::tool(Tool::new(
+            "sqlx 0.8",
+            None,
+            scripts.collect(),
+            run,
+        )))
+    }
+}
+
+/// Returns what names a migration in messages.
+fn source(migration: &Migration) -> String {
+    format!("{} ({})", migration.version, migration.description)
+}
+
+/// Applies the migrations that are pending.
+async fn run(migrator: &Migrator, url: String) -> Result<(), Stopped> {
+    let mut connection = PgConnection::connect(&url).await?;
+    let applied = migrator.run_direct(&mut connection).await;
+    // What is not closed properly is closed by the server.
+    let _ = connection.close().await;
+    applied.map_err(|error| {
+        let version = match error {
+            MigrateError::ExecuteMigration(_, version) => version,
+            error => return error.into(),
+        };
+        let migration = migrator
+            .iter()
+            .find(|migration| migration.version == version);
+        Stopped::new(migration.map(source), error)
+    })
 }

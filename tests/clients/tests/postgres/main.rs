@@ -1,9 +1,11 @@
-//! Each client of PostgreSQL writes and reads, in a database that no other test has written to.
+//! Each client of PostgreSQL writes and reads, in a database that no other test has written to, and
+//! each tool's migrations make one.
 
 mod bb8_postgres;
 mod deadpool_postgres;
 mod diesel;
 mod diesel_async;
+mod migrations;
 mod sea_orm_1;
 mod sea_orm_2;
 mod sqlx_0_8;

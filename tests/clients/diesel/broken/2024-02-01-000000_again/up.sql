@@ -1,0 +1,2 @@
+CREATE TABLE tags (name text PRIMARY KEY);
+CREATE TABLE notes (id bigint);
