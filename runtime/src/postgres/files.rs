@@ -16,6 +16,9 @@ pub(super) fn up(directory: &Path) -> Result<Vec<File>> {
         return Err(gone(directory));
     }
     let (migrations, others) = list(directory)?;
+    if let Some(error) = of_other_tool(directory, &migrations, &others) {
+        return Err(error);
+    }
     if migrations.is_empty() {
         return Err(none_in(directory, &others));
     }
@@ -33,6 +36,9 @@ pub(super) fn up_if_there(directory: &Path, expected: bool) -> Result<Option<Vec
         };
     }
     let (migrations, others) = list(directory)?;
+    if expected && let Some(error) = of_other_tool(directory, &migrations, &others) {
+        return Err(error);
+    }
     if migrations.is_empty() && others.iter().any(|name| is_sql(name)) {
         return Err(none_in(directory, &others));
     }
@@ -118,6 +124,42 @@ fn none_in(directory: &Path, others: &[String]) -> Error {
     }
 }
 
+/// Returns the error of migrations that another tool reads, if they are named as its are.
+fn of_other_tool(directory: &Path, up: &[String], others: &[String]) -> Option<Error> {
+    let has_script = |name: &&String| directory.join(name).join("up.sql").is_file();
+    let of_diesel = others.iter().filter(has_script).min();
+    let of_refinery = up.iter().filter(|name| is_of_refinery(name)).min();
+    let (name, tool, feature, embed, path) = match (of_diesel, of_refinery) {
+        (Some(name), _) if up.is_empty() => (
+            format!("{name}/up.sql"),
+            "diesel",
+            "diesel-migrations",
+            "const MIGRATIONS: EmbeddedMigrations = embed_migrations!(\"…\");",
+            "MIGRATIONS",
+        ),
+        (_, Some(name)) => (
+            name.clone(),
+            "refinery",
+            "refinery",
+            "refinery::embed_migrations!(\"…\");",
+            "migrations::runner",
+        ),
+        _ => return None,
+    };
+    let cause = format!("{name} is a migration of {tool}, and not named as those of sqlx are");
+    Some(unreadable(directory, cause).with_help(format!(
+        "compile them into the test, with the feature `{feature}` of container-test: `{embed}` and \
+         `migrations = {path}`; `migrations = false` leaves them out"
+    )))
+}
+
+/// Returns whether a name is one as `V1__users.sql`.
+fn is_of_refinery(name: &str) -> bool {
+    let version = name.strip_prefix(['V', 'U']);
+    let version = version.and_then(|name| name.split_once("__"));
+    version.is_some_and(|(version, _)| version.parse::<u64>().is_ok())
+}
+
 /// Returns whether a name ends as those of migrations do. Another case is another ending for sqlx.
 fn is_sql(name: &str) -> bool {
     name.strip_suffix(".sql").is_some()
@@ -193,6 +235,37 @@ mod tests {
             refused(&[]),
             format!("failed to read the migrations in DIR\n  because: it is empty\n  {NAMES}")
         );
+    }
+
+    #[test]
+    fn migrations_of_another_tool_are_refused_with_the_way_to_use_them() {
+        let diesel = directory(&[]);
+        let migration = diesel.path().join("2024-01-01-000000_users");
+        fs::create_dir(&migration).unwrap();
+        fs::write(migration.join("up.sql"), "SELECT 1").unwrap();
+        let refinery = directory(&["V1__users.sql", "V2__tokens.sql"]);
+        for (found, cause, help) in [
+            (
+                &diesel,
+                "2024-01-01-000000_users/up.sql is a migration of diesel",
+                "`migrations = MIGRATIONS`",
+            ),
+            (
+                &refinery,
+                "V1__users.sql is a migration of refinery",
+                "`migrations = migrations::runner`",
+            ),
+        ] {
+            for refused in [
+                up(found.path()).unwrap_err(),
+                up_if_there(found.path(), true).unwrap_err(),
+            ] {
+                let report = refused.report();
+                assert!(report.contains(cause) && report.contains(help), "{report}");
+            }
+            // What has no way to name them, such as the command line, goes on without.
+            assert!(up_if_there(found.path(), false).is_ok());
+        }
     }
 
     #[test]
