@@ -1,13 +1,16 @@
 //! The builder: services for what is no `#[test]`.
 
+use std::sync::Arc;
+
 use crate::context::TestContext;
 use crate::inject::FromContext;
 use crate::process::Process;
 use crate::provide::Plan;
+use crate::record::{self, Record, Step};
 use crate::run::{self, Flavor, Limit, Outcome, Passed, Stage};
 use crate::seeds::{self, Seed, SeedArguments, SeedFunction, SeedOutput};
 use crate::service::{Returned, Service};
-use crate::{Error, Result};
+use crate::{Error, Result, timeline};
 
 /// Real services for what is no `#[test]`: benchmarks, test harnesses of another kind, examples.
 ///
@@ -141,10 +144,21 @@ impl Builder {
     /// ```
     pub async fn start(self) -> Result<Services> {
         let process = Process::current();
-        let cx = self.plan.provide(process).await?;
-        let services = Services(Some(cx));
-        if let Some(cx) = &services.0 {
-            seeds::run(cx, &self.plan.seeds).await?;
+        timeline::open(&process.config)?;
+        let mut span = timeline::current().map(|timeline| timeline.test(&self.plan.name));
+        let record = Arc::new(Record::new(span.as_ref()));
+        let start = async {
+            let cx = self.plan.provide(process).await?;
+            let services = Services(Some(cx));
+            if let Some(cx) = &services.0 {
+                let seeding = seeds::run(cx, &self.plan.seeds);
+                record::step(Step::Seeds, "", seeding).await?;
+            }
+            Ok::<_, Error>(services)
+        };
+        let services = record.scope(start).await?;
+        if let Some(span) = &mut span {
+            span.outcome("passed");
         }
         Ok(services)
     }

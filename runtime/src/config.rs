@@ -200,6 +200,11 @@ impl Config {
         self.flag("CONTAINER_TEST_VERBOSE")
     }
 
+    /// `CONTAINER_TEST_TIMELINE`: the file that trace events of all steps are appended to.
+    pub(crate) fn timeline(&self) -> Option<PathBuf> {
+        self.path("CONTAINER_TEST_TIMELINE")
+    }
+
     /// The home directory.
     pub(crate) fn home(&self) -> Option<PathBuf> {
         self.path("HOME")

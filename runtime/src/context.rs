@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::Result;
 use crate::process::Process;
 use crate::service::{Address, Endpoint, Returned, Service, Slot, without_password};
+use crate::{Result, record};
 
 /// What one test runs in: its name, and its part of each declared service.
 ///
@@ -196,11 +196,14 @@ impl<D> TestContext<D> {
 
     fn releases(self, returned: Returned) -> Vec<(Endpoint, BoxFuture<()>)> {
         // A body that leaked its context keeps its claims: they end with the process.
-        let slots = Arc::into_inner(self.inner).map(|inner| inner.slots);
-        let slots = slots.into_iter().flatten();
-        slots
-            .filter_map(|held| Some((held.endpoint, held.slot.release(returned)?)))
-            .collect()
+        let Some(Inner { name, slots, .. }) = Arc::into_inner(self.inner) else {
+            return Vec::new();
+        };
+        let releases = slots.into_iter().filter_map(|held| {
+            let release = held.slot.release(returned)?;
+            Some((held.endpoint, record::after(&name, release)))
+        });
+        releases.collect()
     }
 }
 

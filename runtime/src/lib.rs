@@ -215,6 +215,7 @@ mod report;
 mod run;
 mod seeds;
 mod service;
+mod timeline;
 
 #[doc(hidden)]
 pub mod __private;

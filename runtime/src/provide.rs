@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) manifest_dir: String,
     pub(crate) services: Vec<Box<dyn Declaration>>,
     pub(crate) seeds: Vec<Seed>,
+    /// Whether the function has `#[should_panic]`.
+    pub(crate) should_panic: bool,
 }
 
 impl Plan {
@@ -32,6 +34,7 @@ impl Plan {
             manifest_dir,
             services: Vec::new(),
             seeds: Vec::new(),
+            should_panic: false,
         }
     }
 

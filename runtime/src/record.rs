@@ -4,10 +4,14 @@
 use std::error::Error as StdError;
 use std::future::Future;
 use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::Either;
+
 use crate::error::{Describe, chain};
+use crate::timeline::{self, Parent, Span};
 
 /// How long a step takes that is worth a word.
 const SLOW: Duration = Duration::from_millis(100);
@@ -31,6 +35,8 @@ pub(crate) enum Step {
     Body,
     /// What a test had is made ready for another one.
     Reset,
+    /// A database is dropped.
+    Drop,
 }
 
 impl Step {
@@ -45,13 +51,18 @@ impl Step {
             Self::Seeds => "seeds",
             Self::Body => "body",
             Self::Reset => "reset",
+            Self::Drop => "drop",
         }
     }
 }
 
 /// What is known of one test.
 #[derive(Debug, Default)]
-pub(crate) struct Record(Mutex<Known>);
+pub(crate) struct Record {
+    known: Mutex<Known>,
+    /// The test's place in the timeline.
+    place: Parent,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -62,19 +73,41 @@ struct Known {
     error: Option<String>,
 }
 
+/// What a step belongs to.
+#[derive(Clone, Default)]
+struct Current {
+    record: Option<Arc<Record>>,
+    parent: Parent,
+}
+
 tokio::task_local! {
-    static CURRENT: Option<Arc<Record>>;
+    static CURRENT: Current;
 }
 
 impl Record {
+    /// Returns the record of a test, with its place in the timeline if there is one.
+    pub(crate) fn new(test: Option<&Span>) -> Self {
+        Self {
+            known: Mutex::default(),
+            place: test.map(Span::parent).unwrap_or_default(),
+        }
+    }
+
     /// Runs a future whose steps are recorded here.
     pub(crate) async fn scope<T>(self: &Arc<Self>, future: impl Future<Output = T>) -> T {
-        CURRENT.scope(Some(Arc::clone(self)), future).await
+        CURRENT.scope(self.current(), future).await
     }
 
     /// Makes a call whose steps and errors are recorded here.
     pub(crate) fn scope_call<T>(self: &Arc<Self>, call: impl FnOnce() -> T) -> T {
-        CURRENT.sync_scope(Some(Arc::clone(self)), call)
+        CURRENT.sync_scope(self.current(), call)
+    }
+
+    fn current(self: &Arc<Self>) -> Current {
+        Current {
+            record: Some(Arc::clone(self)),
+            parent: self.place.clone(),
+        }
     }
 
     /// Has errors put into words by the services that know them.
@@ -103,7 +136,7 @@ impl Record {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,19 +146,67 @@ pub(crate) fn carried<T>(future: impl Future<Output = T>) -> impl Future<Output 
     CURRENT.scope(current(), spans::within_current(future))
 }
 
-fn current() -> Option<Arc<Record>> {
-    CURRENT.try_with(Clone::clone).ok().flatten()
+/// Returns the future, so that the timeline has its steps as work that comes after a test.
+pub(crate) fn after<T: 'static>(test: &str, future: BoxFuture<T>) -> BoxFuture<T> {
+    if timeline::current().is_none() {
+        return future;
+    }
+    let current = Current {
+        record: None,
+        parent: Parent::after(test),
+    };
+    Box::pin(CURRENT.scope(current, future))
+}
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+fn current() -> Current {
+    CURRENT.try_with(Clone::clone).unwrap_or_default()
 }
 
 /// Runs one step, of a service or of what else it is named after, and records its time.
 pub(crate) async fn step<T>(step: Step, of: &str, future: impl Future<Output = T>) -> T {
     let begun = Instant::now();
-    let result = spans::within(step, of, future).await;
-    if let Some(record) = current() {
+    let span = begin(step, of);
+    let result = within(span.as_ref(), spans::within(step, of, future)).await;
+    end(step, of, begun, span);
+    result
+}
+
+/// Makes a call that is one step, and records its time.
+pub(crate) fn step_call<T>(step: Step, of: &str, call: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let span = begin(step, of);
+    let result = spans::within_call(step, of, call);
+    end(step, of, begun, span);
+    result
+}
+
+fn begin(step: Step, of: &str) -> Option<Span> {
+    let timeline = timeline::current()?;
+    Some(timeline.step(step.word(), of, current().parent))
+}
+
+fn end(step: Step, of: &str, begun: Instant, span: Option<Span>) {
+    if let Some(record) = current().record {
         let done = (step, of.to_owned(), begun.elapsed());
         record.known().steps.push(done);
     }
-    result
+    if let Some(mut span) = span {
+        span.outcome("completed");
+    }
+}
+
+/// Returns the future, so that the timeline has its steps within this one.
+fn within<T>(span: Option<&Span>, future: impl Future<Output = T>) -> impl Future<Output = T> {
+    let Some(span) = span else {
+        return Either::Left(future);
+    };
+    let current = Current {
+        parent: span.parent(),
+        ..current()
+    };
+    Either::Right(CURRENT.scope(current, future))
 }
 
 /// The spans of the steps, for subscribers of tracing.
@@ -143,7 +224,16 @@ mod spans {
         of: &str,
         future: impl Future<Output = T>,
     ) -> impl Future<Output = T> {
-        let span = match step {
+        future.instrument(span(step, of))
+    }
+
+    /// Makes a call within the span of a step.
+    pub(super) fn within_call<T>(step: Step, of: &str, call: impl FnOnce() -> T) -> T {
+        span(step, of).in_scope(call)
+    }
+
+    fn span(step: Step, of: &str) -> Span {
+        match step {
             Step::Provider => info_span!(target: "container_test", "provider", of),
             Step::Server => info_span!(target: "container_test", "server", of),
             Step::Template => info_span!(target: "container_test", "template", of),
@@ -152,8 +242,8 @@ mod spans {
             Step::Seeds => info_span!(target: "container_test", "seeds", of),
             Step::Body => info_span!(target: "container_test", "body", of),
             Step::Reset => info_span!(target: "container_test", "reset", of),
-        };
-        future.instrument(span)
+            Step::Drop => info_span!(target: "container_test", "drop", of),
+        }
     }
 
     /// Returns the future within the span of the caller.
@@ -176,6 +266,10 @@ mod spans {
         future
     }
 
+    pub(super) fn within_call<T>(_: Step, _: &str, call: impl FnOnce() -> T) -> T {
+        call()
+    }
+
     pub(super) fn within_current<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
         future
     }
@@ -183,7 +277,7 @@ mod spans {
 
 /// Records an error that the test's body returns.
 fn record(error: &(dyn StdError + 'static)) {
-    if let Some(record) = current() {
+    if let Some(record) = current().record {
         let mut known = record.known();
         known.error = Some(chain(error, &known.describe));
     }

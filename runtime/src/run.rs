@@ -22,7 +22,6 @@ pub struct Test<D> {
     plan: Plan,
     timeout: Option<Duration>,
     flavor: Flavor,
-    should_panic: bool,
     declared: PhantomData<fn() -> D>,
 }
 
@@ -34,7 +33,6 @@ impl<D: 'static> Test<D> {
             plan: Plan::new(name.to_owned(), manifest_dir.to_owned()),
             timeout: None,
             flavor: Flavor::CurrentThread,
-            should_panic: false,
             declared: PhantomData,
         }
     }
@@ -88,7 +86,7 @@ impl<D: 'static> Test<D> {
     /// Says whether the function has `#[should_panic]`.
     #[must_use]
     pub fn should_panic(mut self, whether: bool) -> Self {
-        self.should_panic = whether;
+        self.plan.should_panic = whether;
         self
     }
 
@@ -146,7 +144,7 @@ impl<D: 'static> Test<D> {
         self,
         body: impl FnOnce(&Stage<'_>) -> Result<R> + Send + 'static,
     ) -> ExitCode {
-        let (should_panic, name) = (self.should_panic, self.plan.name.clone());
+        let (should_panic, name) = (self.plan.should_panic, self.plan.name.clone());
         let Self {
             plan,
             timeout,

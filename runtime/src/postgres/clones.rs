@@ -12,6 +12,7 @@ use super::server::Server;
 use super::sql::{literal, quoted};
 use super::sweep::drop_abandoned;
 use super::template;
+use crate::record::{self, Step};
 use crate::{Error, Result, report};
 
 /// Clones that are ready per template, once one was missing.
@@ -93,10 +94,8 @@ pub(super) fn top_up(server: &Arc<Server>, template: String) {
         };
         // Clones ahead save time; without them tests make their own.
         while let Ok(Some(name)) = next(&mut connection, &template).await {
-            if create(&server, &mut connection, &name, &template)
-                .await
-                .is_err()
-            {
+            let create = create(&server, &mut connection, &name, &template);
+            if record::step(Step::Clone, "", create).await.is_err() {
                 break;
             }
         }

@@ -215,7 +215,8 @@ impl Slot for TestDatabase {
         let (server, database) = (self.server, self.database);
         if server.endpoint.outlives_tests() {
             // What is left is dropped by the next process.
-            let _ = drop_claimed(&server, &database).await;
+            let dropping = drop_claimed(&server, &database);
+            let _ = record::step(Step::Drop, "postgres", dropping).await;
             // This process may end next, and with it the sweep.
             let sweep = tokio::time::timeout(PATIENCE_WITH_OTHERS, sweep(&server));
             let sweeping = || {
@@ -224,13 +225,14 @@ impl Slot for TestDatabase {
             };
             let _ = report::waiting(sweeping, sweep).await;
         } else {
-            tokio::spawn(async move {
+            tokio::spawn(record::carried(async move {
                 // What is left goes with the server.
-                let _ = drop_claimed(&server, &database).await;
+                let dropping = drop_claimed(&server, &database);
+                let _ = record::step(Step::Drop, "postgres", dropping).await;
                 if prewarmed {
                     top_up(&server, template);
                 }
-            });
+            }));
         }
     }
 

@@ -17,7 +17,7 @@ use crate::process::Process;
 use crate::provide::Plan;
 use crate::record::{self, Record, Step};
 use crate::service::Returned;
-use crate::{Error, Result, report, seeds};
+use crate::{Error, Result, report, seeds, timeline};
 
 /// How long blocking work that a test left behind may take before it is left alone.
 const LEFT_BEHIND: Duration = Duration::from_millis(500);
@@ -74,10 +74,16 @@ impl Stage<'_> {
         &self,
         body: impl AsyncFnOnce(TestContext) -> Result<R>,
     ) -> Result<R> {
+        self.seeded(async |cx| {
+            let body = within(self.limit, self.process, body(cx));
+            record::step(Step::Body, "", body).await
+        })
+    }
+
+    fn seeded<R>(&self, then: impl AsyncFnOnce(TestContext) -> Result<R>) -> Result<R> {
         self.runtime.block_on(self.record.scope(async {
             record::step(Step::Seeds, "", seeds::run(self.cx, &self.plan.seeds)).await?;
-            let body = within(self.limit, self.process, body(self.cx.share()));
-            record::step(Step::Body, "", body).await
+            then(self.cx.share()).await
         }))
     }
 
@@ -87,11 +93,15 @@ impl Stage<'_> {
         &self,
         prepare: impl AsyncFnOnce(TestContext) -> Result<C>,
     ) -> Result<R> {
-        let (began, call) = self.on_runtime(async |cx| {
+        let (began, call) = self.seeded(async |cx| {
             let began = Instant::now();
-            Ok((began, prepare(cx).await?))
+            let call = within(self.limit, self.process, prepare(cx)).await?;
+            Ok((began, call))
         })?;
-        let call = || self.record.scope_call(call);
+        let call = || {
+            self.record
+                .scope_call(|| record::step_call(Step::Body, "", call))
+        };
         let returned = match self.flavor {
             Flavor::CurrentThread => driven(self.runtime, call)?,
             // Its own threads drive it.
@@ -130,7 +140,11 @@ pub(crate) fn live<R: Passed>(
     body: impl FnOnce(&Stage<'_>) -> Result<R>,
 ) -> Outcome<R> {
     let process = Process::current();
-    let record = Arc::new(Record::default());
+    if let Err(error) = timeline::open(&process.config) {
+        return Outcome::Failed(error);
+    }
+    let mut span = timeline::current().map(|timeline| timeline.test(&plan.name));
+    let record = Arc::new(Record::new(span.as_ref()));
     let runtime = match runtime(flavor) {
         Ok(runtime) => runtime,
         Err(error) => return Outcome::Failed(error),
@@ -162,6 +176,14 @@ pub(crate) fn live<R: Passed>(
         Err(panic) => Outcome::Panicked(panic),
     };
     let failed = !matches!(&outcome, Outcome::Completed(value) if value.passed());
+    let expected = plan.should_panic && matches!(outcome, Outcome::Panicked(_));
+    if let Some(span) = &mut span {
+        span.outcome(if failed && !expected {
+            "failed"
+        } else {
+            "passed"
+        });
+    }
     let retained = failed && process.config.retain_failed();
     runtime.block_on(async {
         if failed {

@@ -28,6 +28,7 @@ const LAYERS: &[&[&[&str]]] = &[
         "error",
         "record",
         "report",
+        "timeline",
         "once",
         "hash",
     ]],
