@@ -36,6 +36,9 @@ pub(crate) enum Command {
     Down(Down),
     /// Says of each service which providers can be used, why not, and what to do
     Doctor(Doctor),
+    /// Makes a page of the files that tests have written with `CONTAINER_TEST_TIMELINE=FILE`: what
+    /// took how long, at the same time as what
+    Timeline(Timeline),
 }
 
 /// Which package it is about.
@@ -109,6 +112,19 @@ pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) of: Of,
     /// Prints JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Timeline {
+    /// Files with trace events; what several have is shown together, such as a trace of nextest's
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Writes the page to this file; by default the first FILE with the ending `.html`
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub(crate) output: Option<PathBuf>,
+    /// Prints totals and the slowest steps as JSON, and writes no page
     #[arg(long)]
     pub(crate) json: bool,
 }

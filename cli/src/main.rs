@@ -6,6 +6,7 @@ mod environment;
 mod package;
 mod servers;
 mod signals;
+mod timeline;
 mod up;
 
 use std::process::ExitCode;
@@ -37,5 +38,6 @@ async fn run(command: Command) -> container_test::Result<ExitCode> {
         Command::Logs(logs) => servers::logs(&logs).await,
         Command::Down(down) => servers::down(&down).await,
         Command::Doctor(doctor) => doctor::run(&doctor).await,
+        Command::Timeline(timeline) => timeline::run(&timeline),
     }
 }

@@ -158,7 +158,7 @@ impl Builder {
         };
         let services = record.scope(start).await?;
         if let Some(span) = &mut span {
-            span.outcome("passed");
+            span.passed();
         }
         Ok(services)
     }

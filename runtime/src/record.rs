@@ -193,7 +193,7 @@ fn end(step: Step, of: &str, begun: Instant, span: Option<Span>) {
         record.known().steps.push(done);
     }
     if let Some(mut span) = span {
-        span.outcome("completed");
+        span.completed();
     }
 }
 

@@ -121,6 +121,8 @@ pub(crate) struct Span {
     name: String,
     args: Map<String, Value>,
     begun: u64,
+    /// How it ends, if that is worth a word.
+    outcome: Option<&'static str>,
     test: Option<Arc<str>>,
     here: Arc<Around>,
     /// What shows this as the one step within it.
@@ -153,9 +155,9 @@ impl Timeline {
 
     /// Begins a test. Its event is written now: a test that is killed is in the file.
     pub(crate) fn test(self: &Arc<Self>, name: &str) -> Span {
-        let test = Some(Arc::from(name));
         let (row, mut lines) = self.row(Kind::Tests);
-        let span = self.span(TEST, name, test, row, None);
+        let mut span = self.span(TEST, name, row, None);
+        (span.test, span.outcome) = (Some(name.into()), Some("failed"));
         lines += &span.line("B", span.begun, None);
         self.lines.write(&lines);
         span
@@ -176,10 +178,15 @@ impl Timeline {
             self.lines.write(&lines);
             row
         };
-        let mut span = self.span(STEP, word, test, row, within);
+        let mut span = self.span(STEP, word, row, within);
+        span.outcome = Some("interrupted");
         if !of.is_empty() {
             span.args.insert("of".to_owned(), of.into());
         }
+        if let Some(test) = &test {
+            span.args.insert("test".to_owned(), test.as_ref().into());
+        }
+        span.test = test;
         span
     }
 
@@ -187,21 +194,17 @@ impl Timeline {
         &self,
         category: &'static str,
         name: &str,
-        test: Option<Arc<str>>,
         row: Arc<Row>,
         within: Option<Arc<Around>>,
     ) -> Span {
-        let mut args = Map::new();
-        if let Some(test) = &test {
-            args.insert("test".to_owned(), test.as_ref().into());
-        }
         let busy = AtomicBool::new(false);
         Span {
             category,
             name: name.to_owned(),
-            args,
+            args: Map::new(),
             begun: self.time(),
-            test,
+            outcome: None,
+            test: None,
             here: Arc::new(Around { row, busy }),
             within,
         }
@@ -277,9 +280,14 @@ impl Span {
         }
     }
 
-    /// Says how it ended. Without a word it was cut short, by a panic for example.
-    pub(crate) fn outcome(&mut self, outcome: &'static str) {
-        self.args.insert("outcome".to_owned(), outcome.into());
+    /// Says that a test has passed: else it has failed.
+    pub(crate) fn passed(&mut self) {
+        self.outcome = Some("passed");
+    }
+
+    /// Says that a step has come to its end: else it was interrupted, by a panic for example.
+    pub(crate) fn completed(&mut self) {
+        self.outcome = None;
     }
 
     fn line(&self, ph: &str, ts: u64, dur: Option<u64>) -> String {
@@ -298,6 +306,9 @@ impl Span {
 
 impl Drop for Span {
     fn drop(&mut self) {
+        if let Some(outcome) = self.outcome {
+            self.args.insert("outcome".to_owned(), outcome.into());
+        }
         let timeline = &self.here.row.timeline;
         let ended = timeline.time();
         timeline.lines.write(&match self.category {

@@ -177,12 +177,8 @@ pub(crate) fn live<R: Passed>(
     };
     let failed = !matches!(&outcome, Outcome::Completed(value) if value.passed());
     let expected = plan.should_panic && matches!(outcome, Outcome::Panicked(_));
-    if let Some(span) = &mut span {
-        span.outcome(if failed && !expected {
-            "failed"
-        } else {
-            "passed"
-        });
+    if let Some(span) = span.as_mut().filter(|_| !failed || expected) {
+        span.passed();
     }
     let retained = failed && process.config.retain_failed();
     runtime.block_on(async {

@@ -1,0 +1,426 @@
+//! From trace events to the bars of each run.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::trace::{Event, Trace};
+
+/// The categories of the events that this crate writes.
+const TEST: &str = "container-test.test";
+const STEP: &str = "container-test.step";
+
+/// Tests that one command ran: its processes, some after each other, some at the same time.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    /// Microseconds since the epoch.
+    pub(super) start: f64,
+    /// Microseconds.
+    pub(super) length: f64,
+    pub(super) processes: usize,
+    pub(super) rows: Vec<Row>,
+    pub(super) bars: Vec<Bar>,
+}
+
+/// A row: a thread of a process, or of several that ran after each other.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// Which processes these are.
+    pub(super) group: String,
+    pub(super) name: String,
+    /// How many bars lie within each other at most.
+    pub(super) levels: usize,
+}
+
+/// A test or a step.
+#[derive(Clone, Debug)]
+pub(super) struct Bar {
+    pub(super) row: usize,
+    pub(super) level: usize,
+    /// Microseconds since the start of the run.
+    pub(super) start: f64,
+    pub(super) length: f64,
+    pub(super) kind: Kind,
+    /// The step, or the name of a test.
+    pub(super) name: String,
+    /// The service that a step is of.
+    pub(super) of: String,
+    /// The test that a step is of.
+    pub(super) test: String,
+    pub(super) outcome: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Test,
+    Step,
+    /// What others have written.
+    Other,
+}
+
+impl Bar {
+    fn end(&self) -> f64 {
+        self.start + self.length
+    }
+}
+
+/// A process, with its bars by thread.
+#[derive(Debug, Default)]
+struct Process {
+    id: String,
+    name: String,
+    run: Option<String>,
+    threads: BTreeMap<String, Thread>,
+}
+
+#[derive(Debug, Default)]
+struct Thread {
+    name: String,
+    order: f64,
+    bars: Vec<Bar>,
+    /// Bars that have begun.
+    open: Vec<Bar>,
+}
+
+/// Returns the runs in the order in which they began.
+pub(super) fn of(traces: &[Trace]) -> Vec<Run> {
+    let mut processes: Vec<Process> = traces.iter().flat_map(processes).collect();
+    processes.retain(|process| process.bars().next().is_some());
+    processes.sort_by(|a, b| a.start().total_cmp(&b.start()));
+    let mut runs: Vec<(Option<String>, Vec<Process>)> = Vec::new();
+    let (known, unknown): (Vec<_>, Vec<_>) = processes
+        .into_iter()
+        .partition(|process| process.run.is_some());
+    for process in known {
+        match runs.iter_mut().find(|(run, _)| *run == process.run) {
+            Some((_, processes)) => processes.push(process),
+            None => runs.push((process.run.clone(), vec![process])),
+        }
+    }
+    // What others have written at that time.
+    for process in unknown {
+        let meets =
+            |other: &Process| other.start() <= process.end() && process.start() <= other.end();
+        match runs
+            .iter_mut()
+            .find(|(run, all)| run.is_none() || all.iter().any(meets))
+        {
+            Some((_, processes)) => processes.push(process),
+            None => runs.push((None, vec![process])),
+        }
+    }
+    let mut runs: Vec<Run> = runs
+        .into_iter()
+        .map(|(_, processes)| run(processes))
+        .collect();
+    runs.sort_by(|a, b| a.start.total_cmp(&b.start));
+    runs
+}
+
+/// Gathers the events by process. A number that is introduced again is that of another process.
+fn processes(trace: &Trace) -> Vec<Process> {
+    let mut processes: Vec<Process> = Vec::new();
+    let mut latest: BTreeMap<&str, usize> = BTreeMap::new();
+    for event in &trace.events {
+        let known = latest.get(event.process.as_str()).copied();
+        let starts = event.phase == "M" && event.name == "process_name";
+        let index = match known {
+            Some(index) if !(starts && processes[index].bars().next().is_some()) => index,
+            _ => {
+                latest.insert(&event.process, processes.len());
+                processes.push(Process {
+                    id: event.process.clone(),
+                    ..Process::default()
+                });
+                processes.len() - 1
+            }
+        };
+        processes[index].add(event);
+    }
+    for process in &mut processes {
+        let end = process.end();
+        for thread in process.threads.values_mut() {
+            // How long these have lasted is not known.
+            for bar in thread.open.drain(..) {
+                thread.bars.push(Bar {
+                    length: end - bar.start,
+                    outcome: Some("not ended".to_owned()),
+                    ..bar
+                });
+            }
+        }
+    }
+    processes
+}
+
+impl Process {
+    fn bars(&self) -> impl Iterator<Item = &Bar> {
+        let threads = self.threads.values();
+        threads.flat_map(|thread| thread.bars.iter().chain(&thread.open))
+    }
+
+    fn start(&self) -> f64 {
+        self.bars().map(|bar| bar.start).fold(f64::MAX, f64::min)
+    }
+
+    fn end(&self) -> f64 {
+        self.bars().map(Bar::end).fold(f64::MIN, f64::max)
+    }
+
+    fn add(&mut self, event: &Event) {
+        let text = |key| {
+            event
+                .args
+                .get(key)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
+        match (event.phase.as_str(), event.name.as_str()) {
+            ("M", "process_name") => self.name = text("name").unwrap_or_default(),
+            ("M", "container_test_run") => self.run = text("run"),
+            ("M", "thread_name") => self.thread(event).name = text("name").unwrap_or_default(),
+            ("M", "thread_sort_index") => {
+                let order = event.args.get("sort_index").and_then(Value::as_f64);
+                self.thread(event).order = order.unwrap_or_default();
+            }
+            ("X", _) => self.thread(event).bars.push(bar(event)),
+            ("B", _) => self.thread(event).open.push(bar(event)),
+            ("E", _) => self.thread(event).end(event),
+            _ => {}
+        }
+    }
+
+    fn thread(&mut self, event: &Event) -> &mut Thread {
+        self.threads.entry(event.thread.clone()).or_default()
+    }
+}
+
+impl Thread {
+    /// Ends the bar that an event names, else the one that has begun last.
+    fn end(&mut self, event: &Event) {
+        let named = self.open.iter().rposition(|bar| bar.name == event.name);
+        let Some(index) = named.or(self.open.len().checked_sub(1)) else {
+            return;
+        };
+        let bar = self.open.remove(index);
+        self.bars.push(Bar {
+            length: (event.time - bar.start).max(0.0),
+            outcome: outcome(event).or(bar.outcome),
+            ..bar
+        });
+    }
+}
+
+fn bar(event: &Event) -> Bar {
+    let text = |key| event.args.get(key).and_then(Value::as_str);
+    Bar {
+        row: 0,
+        level: 0,
+        start: event.time,
+        length: event.length,
+        kind: match event.category.as_str() {
+            TEST => Kind::Test,
+            STEP => Kind::Step,
+            _ => Kind::Other,
+        },
+        name: event.name.clone(),
+        of: text("of").unwrap_or_default().to_owned(),
+        test: text("test").unwrap_or_default().to_owned(),
+        outcome: outcome(event),
+    }
+}
+
+/// Returns how it ended. Nextest says it in words of its own.
+fn outcome(event: &Event) -> Option<String> {
+    let ours = event.args.get("outcome").and_then(Value::as_str);
+    let status = || event.args.get("result")?.get("status")?.as_str();
+    let theirs = || {
+        Some(if status()? == "pass" {
+            "passed"
+        } else {
+            "failed"
+        })
+    };
+    ours.or_else(theirs).map(str::to_owned)
+}
+
+/// Lays the processes of a run out in rows.
+fn run(mut processes: Vec<Process>) -> Run {
+    processes.sort_by(|a, b| a.start().total_cmp(&b.start()));
+    let start = processes
+        .iter()
+        .map(Process::start)
+        .fold(f64::MAX, f64::min);
+    let end = processes.iter().map(Process::end).fold(f64::MIN, f64::max);
+    let mut run = Run {
+        start,
+        length: end - start,
+        processes: processes.len(),
+        ..Run::default()
+    };
+    for lane in lanes(processes) {
+        let group = group(&lane);
+        // Threads of one name share a row.
+        let mut rows: Vec<(f64, String, Vec<Bar>)> = Vec::new();
+        for (id, thread) in lane.into_iter().flat_map(|process| process.threads) {
+            let name = if thread.name.is_empty() {
+                format!("thread {id}")
+            } else {
+                thread.name
+            };
+            match rows.iter_mut().find(|row| row.1 == name) {
+                Some(row) => row.2.extend(thread.bars),
+                None => rows.push((thread.order, name, thread.bars)),
+            }
+        }
+        rows.retain(|(_, _, bars)| !bars.is_empty());
+        rows.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
+        for (_, name, bars) in rows {
+            let bars = nested(bars, run.rows.len(), start);
+            let levels = bars.iter().map(|bar| bar.level + 1).max().unwrap_or(1);
+            run.rows.push(Row {
+                group: group.clone(),
+                name,
+                levels,
+            });
+            run.bars.extend(bars);
+        }
+    }
+    run
+}
+
+/// Puts processes that ran after each other into one lane: with a process per test, there are as many
+/// lanes as tests at the same time.
+fn lanes(processes: Vec<Process>) -> Vec<Vec<Process>> {
+    let mut lanes: Vec<Vec<Process>> = Vec::new();
+    for process in processes {
+        let free = lanes.iter_mut().find(|lane| {
+            let last = lane.last();
+            last.is_some_and(|last| last.run == process.run && last.end() <= process.start())
+        });
+        match free {
+            Some(lane) => lane.push(process),
+            None => lanes.push(vec![process]),
+        }
+    }
+    lanes
+}
+
+/// Returns what is said of the processes of a lane.
+fn group(processes: &[Process]) -> String {
+    let mut names: Vec<&str> = processes
+        .iter()
+        .map(|process| process.name.as_str())
+        .collect();
+    names.dedup();
+    names.sort_unstable();
+    names.dedup();
+    let names = match names[..] {
+        [] | [""] => "process".to_owned(),
+        [one] => one.to_owned(),
+        [one, two] => format!("{one}, {two}"),
+        _ => format!("{} programs", names.len()),
+    };
+    match processes {
+        [one] => format!("{names}, process {}", one.id),
+        _ => format!("{names}, {} processes", processes.len()),
+    }
+}
+
+/// Says of the bars of a row how deep they lie within each other, and when after the start they begin.
+fn nested(mut bars: Vec<Bar>, row: usize, start: f64) -> Vec<Bar> {
+    bars.sort_by(|a, b| {
+        let longest_first = || b.length.total_cmp(&a.length);
+        a.start.total_cmp(&b.start).then_with(longest_first)
+    });
+    let mut around: Vec<f64> = Vec::new();
+    for bar in &mut bars {
+        around.retain(|end| *end > bar.start);
+        (bar.row, bar.level) = (row, around.len());
+        around.push(bar.end());
+        bar.start -= start;
+    }
+    bars
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "what goes wrong fails the test")]
+pub(super) mod tests {
+    use super::super::trace;
+    use super::*;
+
+    /// The runs of events, each as: phase, name, process, row, time, and its length or outcome.
+    pub(in super::super) fn runs(events: &[(&str, &str, u32, u32, u32, u32)]) -> Vec<Run> {
+        let event = |&(phase, name, process, thread, time, length): &(&str, &str, _, _, _, _)| {
+            let category = match phase {
+                "X" => STEP,
+                _ => TEST,
+            };
+            let args = match phase {
+                "M" => serde_json::json!({"name": "shop", "run": "1"}),
+                "E" if length > 0 => serde_json::json!({"outcome": "failed"}),
+                "E" => serde_json::json!({"outcome": "passed"}),
+                _ => serde_json::json!({"test": "shop::sells", "of": "redis"}),
+            };
+            serde_json::json!({
+                "name": name, "cat": category, "ph": phase, "ts": time, "dur": length,
+                "pid": process, "tid": thread, "args": args,
+            })
+        };
+        let events: Vec<Value> = events.iter().map(event).collect();
+        let text = Value::Array(events).to_string();
+        of(&[trace::parse(&text).unwrap()])
+    }
+
+    fn laid_out(run: &Run) -> Vec<(&str, usize, usize, f64, f64)> {
+        let bars = run.bars.iter();
+        bars.map(|bar| (bar.name.as_str(), bar.row, bar.level, bar.start, bar.length))
+            .collect()
+    }
+
+    #[test]
+    fn bars_lie_within_each_other_and_processes_after_each_other_in_one_row() {
+        let runs = runs(&[
+            ("M", "process_name", 7, 1, 0, 0),
+            ("M", "container_test_run", 7, 1, 0, 0),
+            ("B", "a", 7, 1, 100, 0),
+            ("X", "clone", 7, 1, 120, 10),
+            ("X", "claim", 7, 1, 110, 30),
+            ("X", "body", 7, 1, 145, 5),
+            ("E", "a", 7, 1, 160, 0),
+            ("M", "process_name", 8, 1, 0, 0),
+            ("M", "container_test_run", 8, 1, 0, 0),
+            ("B", "b", 8, 1, 150, 0),
+            ("E", "b", 8, 1, 170, 0),
+            ("M", "process_name", 7, 1, 0, 0),
+            ("M", "container_test_run", 7, 1, 0, 0),
+            ("B", "c", 7, 1, 200, 0),
+            ("E", "c", 7, 1, 230, 9),
+        ]);
+        let [run] = &runs[..] else {
+            panic!("{runs:#?}");
+        };
+        let expected = [
+            ("a", 0, 0, 0.0, 60.0),
+            ("claim", 0, 1, 10.0, 30.0),
+            ("clone", 0, 2, 20.0, 10.0),
+            ("body", 0, 1, 45.0, 5.0),
+            ("c", 0, 0, 100.0, 30.0),
+            ("b", 1, 0, 50.0, 20.0),
+        ];
+        assert_eq!(laid_out(run), expected);
+        assert_eq!((run.start, run.length, run.processes), (100.0, 130.0, 3));
+        let groups: Vec<&str> = run.rows.iter().map(|row| row.group.as_str()).collect();
+        assert_eq!(groups, ["shop, 2 processes", "shop, process 8"]);
+        assert_eq!(run.rows[0].levels, 3);
+        assert_eq!(run.bars[4].outcome.as_deref(), Some("failed"));
+    }
+
+    #[test]
+    fn a_test_that_was_killed_ends_with_what_is_known_of_its_process() {
+        let runs = runs(&[("B", "a", 7, 1, 100, 0), ("X", "claim", 7, 1, 110, 30)]);
+        let bars = &runs[0].bars;
+        assert_eq!((bars[0].name.as_str(), bars[0].length), ("a", 40.0));
+        assert_eq!(bars[0].outcome.as_deref(), Some("not ended"));
+    }
+}
