@@ -6,6 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use container_test::sqlx::PgPool;
+use container_test::sqlx::postgres::PgConnectOptions;
 use container_test::{Builder, Isolation, Migrations, Postgres, Result};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -44,7 +45,10 @@ fn every_step_has_a_span() -> Result<()> {
     // A schema that no server has a template of.
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let schema = format!("CREATE TABLE a (b int) -- {now:?}");
-    for isolation in [Isolation::Shared, Isolation::Server] {
+    // A database whose address was handed out is dropped, and no test resets it.
+    let given = [false, true, false];
+    let isolations = [Isolation::Shared, Isolation::Shared, Isolation::Server];
+    for (isolation, given) in isolations.into_iter().zip(given) {
         let mut postgres = Postgres::default();
         postgres.migrations = Migrations::inline([schema.clone()]);
         postgres.isolation = isolation;
@@ -52,13 +56,18 @@ fn every_step_has_a_span() -> Result<()> {
         Builder::new("spans", env!("CARGO_MANIFEST_DIR"))
             .service(postgres)
             .seed("nothing", seed)
-            .run(async |_| Ok(()))?;
+            .run(async |cx| {
+                if given {
+                    cx.get::<PgConnectOptions>().await?;
+                }
+                Ok(())
+            })?;
     }
     let steps = [
-        "body", "claim", "clone", "provider", "reset", "seeds", "server", "template",
+        "body", "claim", "clone", "drop", "provider", "reset", "seeds", "server", "template",
     ];
     let since = Instant::now();
-    // A database is reset in the background.
+    // A database is reset, or dropped, in the background.
     while seen() != BTreeSet::from(steps) && since.elapsed() < Duration::from_secs(10) {
         sleep(Duration::from_millis(20));
     }

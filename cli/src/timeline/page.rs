@@ -38,6 +38,7 @@ fn data(run: &Run) -> Value {
             bar.level,
             bar.start.round(),
             bar.length.round(),
+            bar.own.round(),
             texts.number(kind),
             texts.number(&bar.name),
             texts.number(&bar.of),
@@ -48,7 +49,15 @@ fn data(run: &Run) -> Value {
     let bars: Vec<Value> = bars.collect();
     let rows = run.rows.iter();
     let rows = rows.map(|row| json!({"group": row.group, "name": row.name, "levels": row.levels}));
-    let times = |times: &Times| json!([times.count, times.total, times.median, times.longest]);
+    let times = |times: &Times| {
+        json!([
+            times.count,
+            times.total,
+            times.own,
+            times.median,
+            times.longest
+        ])
+    };
     let steps = totals.steps.iter();
     json!({
         "start": run.start,

@@ -40,6 +40,8 @@ pub(super) struct Bar {
     /// Microseconds since the start of the run.
     pub(super) start: f64,
     pub(super) length: f64,
+    /// The length without the bars that lie within it.
+    pub(super) own: f64,
     pub(super) kind: Kind,
     /// The step, or the name of a test.
     pub(super) name: String,
@@ -218,6 +220,7 @@ fn bar(event: &Event) -> Bar {
         level: 0,
         start: event.time,
         length: event.length,
+        own: 0.0,
         kind: match event.category.as_str() {
             TEST => Kind::Test,
             STEP => Kind::Step,
@@ -327,17 +330,26 @@ fn group(processes: &[Process]) -> String {
     }
 }
 
-/// Says of the bars of a row how deep they lie within each other, and when after the start they begin.
+/// Says of the bars of a row how deep they lie within each other, how long they are without those
+/// within them, and when after the start they begin.
 fn nested(mut bars: Vec<Bar>, row: usize, start: f64) -> Vec<Bar> {
     bars.sort_by(|a, b| {
         let longest_first = || b.length.total_cmp(&a.length);
         a.start.total_cmp(&b.start).then_with(longest_first)
     });
-    let mut around: Vec<f64> = Vec::new();
+    let mut around: Vec<usize> = Vec::new();
+    for index in 0..bars.len() {
+        let begins = bars[index].start;
+        around.retain(|&outer| bars[outer].end() > begins);
+        let length = bars[index].length;
+        if let Some(&outer) = around.last() {
+            bars[outer].own = (bars[outer].own - length).max(0.0);
+        }
+        let bar = &mut bars[index];
+        (bar.row, bar.level, bar.own) = (row, around.len(), length);
+        around.push(index);
+    }
     for bar in &mut bars {
-        around.retain(|end| *end > bar.start);
-        (bar.row, bar.level) = (row, around.len());
-        around.push(bar.end());
         bar.start -= start;
     }
     bars
@@ -413,6 +425,8 @@ pub(super) mod tests {
         let groups: Vec<&str> = run.rows.iter().map(|row| row.group.as_str()).collect();
         assert_eq!(groups, ["shop, 2 processes", "shop, process 8"]);
         assert_eq!(run.rows[0].levels, 3);
+        let own: Vec<f64> = run.bars.iter().map(|bar| bar.own).collect();
+        assert_eq!(own, [25.0, 20.0, 10.0, 5.0, 30.0, 20.0]);
         assert_eq!(run.bars[4].outcome.as_deref(), Some("failed"));
     }
 

@@ -18,6 +18,7 @@ pub(super) struct Totals<'a> {
     pub(super) tests: Tests,
     /// Each step with its times.
     pub(super) steps: Vec<(&'a str, Times)>,
+    /// Those that took longest by themselves.
     pub(super) slowest: Vec<&'a Bar>,
 }
 
@@ -33,6 +34,8 @@ pub(super) struct Tests {
 pub(super) struct Times {
     pub(super) count: usize,
     pub(super) total: f64,
+    /// The total without the steps that lie within these.
+    pub(super) own: f64,
     pub(super) median: f64,
     pub(super) longest: f64,
 }
@@ -49,7 +52,7 @@ impl<'a> Totals<'a> {
         names.dedup();
         let times = |name| Times::of(all(Kind::Step).filter(|bar| bar.name == name));
         let mut slowest: Vec<&Bar> = all(Kind::Step).collect();
-        slowest.sort_by(|a, b| b.length.total_cmp(&a.length));
+        slowest.sort_by(|a, b| b.own.total_cmp(&a.own));
         slowest.truncate(SLOWEST);
         Self {
             tests: Tests {
@@ -74,6 +77,7 @@ impl<'a> Totals<'a> {
                 "test": bar.test,
                 "at_ms": milliseconds(bar.start),
                 "ms": milliseconds(bar.length),
+                "own_ms": milliseconds(bar.own),
             })
         });
         let mut tests = self.tests.all.json(("failed", self.tests.failed));
@@ -97,11 +101,13 @@ pub(super) fn place(step: &str) -> usize {
 
 impl Times {
     fn of<'a>(bars: impl Iterator<Item = &'a Bar>) -> Self {
-        let mut lengths: Vec<f64> = bars.map(|bar| bar.length).collect();
+        let (mut lengths, own): (Vec<f64>, Vec<f64>) =
+            bars.map(|bar| (bar.length, bar.own)).unzip();
         lengths.sort_by(f64::total_cmp);
         Self {
             count: lengths.len(),
             total: lengths.iter().sum(),
+            own: own.iter().sum(),
             median: lengths.get(lengths.len() / 2).copied().unwrap_or_default(),
             longest: lengths.last().copied().unwrap_or_default(),
         }
@@ -112,6 +118,7 @@ impl Times {
             key: value.into(),
             "count": self.count,
             "total_ms": milliseconds(self.total),
+            "own_ms": milliseconds(self.own),
             "median_ms": milliseconds(self.median),
             "longest_ms": milliseconds(self.longest),
         })
@@ -146,6 +153,7 @@ mod tests {
         let expected = Times {
             count: 3,
             total: 4_500.0,
+            own: 4_500.0,
             median: 1_000.0,
             longest: 3_000.0,
         };
