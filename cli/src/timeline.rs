@@ -24,7 +24,10 @@ pub(crate) fn run(timeline: &Timeline) -> Result<ExitCode> {
     }
     let skipped: usize = traces.iter().map(|trace| trace.skipped).sum();
     if skipped > 0 {
-        eprintln!("warning: {skipped} lines that are cut short were left out");
+        eprintln!(
+            "warning: left out what is cut short ({})",
+            number(skipped, "line")
+        );
     }
     let runs = runs::of(&traces);
     if timeline.json {
@@ -81,11 +84,19 @@ fn file_name(path: &Path) -> String {
 fn summary(run: &Run) -> String {
     let Totals { tests, .. } = Totals::of(run);
     let seconds = run.length / 1_000_000.0;
-    let mut parts = vec![format!("{} tests in {seconds:.1} s", tests.all.count)];
+    let mut parts = vec![format!(
+        "{} in {seconds:.1} s",
+        number(tests.all.count, "test")
+    )];
     for (count, what) in [(tests.failed, "failed"), (tests.not_ended, "did not end")] {
         if count > 0 {
             parts.push(format!("{count} {what}"));
         }
     }
     parts.join(", ")
+}
+
+fn number(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }

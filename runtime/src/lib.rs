@@ -155,6 +155,9 @@
 //! and what to do next. With `CONTAINER_TEST_KEEP=1` the database and the keyspace of a failed test are
 //! retained, and commands are printed that look at them and that remove them.
 //!
+//! With `CONTAINER_TEST_TIMELINE=file` every test appends its steps with their times to the file, as trace
+//! events. `cargo container-test timeline file` makes a page of them.
+//!
 //! # The builder
 //!
 //! [`Builder`] provides the same services to what is no `#[test]`, such as a benchmark or another test
