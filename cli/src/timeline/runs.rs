@@ -1,5 +1,6 @@
 //! From trace events to the bars of each run.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -17,6 +18,7 @@ pub(super) struct Run {
     pub(super) start: f64,
     /// Microseconds.
     pub(super) length: f64,
+    /// How many processes of tests there are.
     pub(super) processes: usize,
     pub(super) rows: Vec<Row>,
     pub(super) bars: Vec<Bar>,
@@ -249,7 +251,14 @@ fn outcome(event: &Event) -> Option<String> {
 
 /// Lays the processes of a run out in rows.
 fn run(mut processes: Vec<Process>) -> Run {
-    processes.sort_by(|a, b| a.start().total_cmp(&b.start()));
+    // What others have written comes first.
+    let place = |process: &Process| (process.run.is_some(), process.start());
+    processes.sort_by(|a, b| place(a).partial_cmp(&place(b)).unwrap_or(Ordering::Equal));
+    let ours = processes.iter().filter(|process| process.run.is_some());
+    let number = match ours.count() {
+        0 => processes.len(),
+        ours => ours,
+    };
     let start = processes
         .iter()
         .map(Process::start)
@@ -258,7 +267,7 @@ fn run(mut processes: Vec<Process>) -> Run {
     let mut run = Run {
         start,
         length: end - start,
-        processes: processes.len(),
+        processes: number,
         ..Run::default()
     };
     for lane in lanes(processes) {
