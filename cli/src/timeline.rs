@@ -6,6 +6,7 @@ mod totals;
 mod trace;
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -32,7 +33,7 @@ pub(crate) fn run(timeline: &Timeline) -> Result<ExitCode> {
     let runs = runs::of(&traces);
     if timeline.json {
         let runs: Vec<_> = runs.iter().map(|run| Totals::of(run).json(run)).collect();
-        println!("{:#}", json!({ "runs": runs }));
+        print(&format!("{:#}\n", json!({ "runs": runs })))?;
         return Ok(ExitCode::SUCCESS);
     }
     let [first, ..] = &timeline.files[..] else {
@@ -54,11 +55,23 @@ pub(crate) fn run(timeline: &Timeline) -> Result<ExitCode> {
             .because(error)
             .with_help("name a file that can be written with --output")
     })?;
-    for run in &runs {
-        println!("{}", summary(run));
-    }
-    println!("wrote {}; open it in a browser", output.display());
+    let mut lines: Vec<String> = runs.iter().map(summary).collect();
+    lines.push(format!(
+        "wrote {}; open it in a browser\n",
+        output.display()
+    ));
+    print(&lines.join("\n"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints to a reader that may have read enough, such as `head`.
+fn print(text: &str) -> Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::new("print").because(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn read(file: &Path) -> Result<trace::Trace> {

@@ -69,6 +69,20 @@ fn totals_are_printed_as_json_and_a_trace_of_nextest_is_not_counted_twice() {
 }
 
 #[test]
+fn a_reader_may_have_read_enough() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("run.json"), KILLED).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-container-test"));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    command
+        .args(["timeline", "run.json", "--json"])
+        .stdout(writer);
+    let printed = command.current_dir(directory.path()).output().unwrap();
+    assert!(printed.status.success(), "{}", text(&printed.stderr));
+}
+
+#[test]
 fn what_is_no_timeline_is_refused_and_nothing_is_overwritten() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("notes.md"), "# Notes\n").unwrap();

@@ -76,12 +76,12 @@ fn begin(file: &mut File) -> io::Result<Option<&'static str>> {
         file.write_all(b"[\n")?;
         return Ok(None);
     }
-    let mut first = [0];
-    file.read_exact(&mut first)?;
+    let (mut first, mut end) = (Vec::new(), Vec::new());
+    file.by_ref().take(64).read_to_end(&mut first)?;
     file.seek(SeekFrom::Start(length.saturating_sub(64)))?;
-    let mut end = Vec::new();
     file.read_to_end(&mut end)?;
-    if first != *b"[" {
+    let first = first.trim_ascii().strip_prefix(b"[");
+    if !first.is_some_and(|first| matches!(first.trim_ascii().first(), None | Some(b'{'))) {
         return Ok(Some("there is something else in the file"));
     }
     match end.trim_ascii_end().last() {

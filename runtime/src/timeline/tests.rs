@@ -129,6 +129,7 @@ fn a_file_of_something_else_is_left_alone() {
     let (_directory, path) = file();
     for (text, cause) in [
         ("# Shop\n", "there is something else in the file"),
+        ("[package]\n", "there is something else in the file"),
         (
             "[\n{}\n]\n",
             "the list of events in the file is closed by `]`",
