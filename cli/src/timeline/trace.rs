@@ -30,7 +30,7 @@ pub(super) struct Event {
 ///
 /// Why it is no trace, with the line.
 pub(super) fn parse(text: &str) -> Result<Trace, String> {
-    let text = text.trim_start_matches('\u{feff}').trim();
+    let text = text.trim_start_matches('\u{feff}').trim_end();
     if text.is_empty() {
         return Err("it is empty".to_owned());
     }
@@ -43,7 +43,7 @@ pub(super) fn parse(text: &str) -> Result<Trace, String> {
         Ok(_) => return Err("line 1 is no list of trace events".to_owned()),
         Err(error) => match closed(text) {
             Some(events) => all(events)?,
-            None if text.starts_with('[') => lines(text)?,
+            None if text.trim_start().starts_with('[') => lines(text)?,
             None => return Err(at_line(error.line(), &error)),
         },
     };
@@ -177,7 +177,7 @@ mod tests {
             refused("[\n{\"ph\":\"M\"},\n"),
             "it has no events with a duration: no test has begun"
         );
-        assert_eq!(refused("\n# Shop\n"), "line 1: expected value");
+        assert_eq!(refused("\n# Shop\n"), "line 2: expected value");
         assert_eq!(refused("[shop]\nname = 1\n"), "line 1: expected value");
     }
 }

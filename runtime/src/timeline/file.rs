@@ -77,7 +77,7 @@ fn begin(file: &mut File) -> io::Result<Option<&'static str>> {
         return Ok(None);
     }
     let (mut first, mut end) = (Vec::new(), Vec::new());
-    file.by_ref().take(64).read_to_end(&mut first)?;
+    Read::by_ref(file).take(64).read_to_end(&mut first)?;
     file.seek(SeekFrom::Start(length.saturating_sub(64)))?;
     file.read_to_end(&mut end)?;
     let first = first.trim_ascii().strip_prefix(b"[");
