@@ -24,8 +24,11 @@ fn events(file: &Path) -> Vec<Value> {
     events
 }
 
-/// When a test or a step has begun and ended, by its row; those that have ended.
-fn bars(events: &[Value]) -> BTreeMap<(u64, u64), Vec<(u64, u64, String)>> {
+/// When a test or a step has begun and ended, and its name.
+type Bar = (u64, u64, String);
+
+/// Those that have ended, by process and row.
+fn bars(events: &[Value]) -> BTreeMap<(u64, u64), Vec<Bar>> {
     let number = |event: &Value, key| event[key].as_u64().unwrap();
     let (mut bars, mut begun) = (BTreeMap::<_, Vec<_>>::new(), BTreeMap::new());
     for event in events {
@@ -55,10 +58,10 @@ fn bars(events: &[Value]) -> BTreeMap<(u64, u64), Vec<(u64, u64, String)>> {
 fn assert_nested(events: &[Value]) {
     for (row, mut bars) in bars(events) {
         bars.sort();
-        let mut around: Vec<(u64, u64, String)> = Vec::new();
+        let mut around: Vec<Bar> = Vec::new();
         for bar in bars {
             around.retain(|outer| outer.1 > bar.0);
-            let fits = |outer: &(u64, u64, String)| outer.0 < bar.0 && bar.1 < outer.1;
+            let fits = |outer: &Bar| outer.0 < bar.0 && bar.1 < outer.1;
             assert!(
                 around.iter().all(fits),
                 "{bar:?} in {around:?}, row {row:?}"
