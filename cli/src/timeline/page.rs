@@ -8,9 +8,11 @@ use super::runs::{Kind, Run};
 use super::totals::{Times, Totals};
 
 const PAGE: &str = include_str!("../timeline.html");
+const SCRIPT: &str = include_str!("../timeline.js");
 
-/// What the page has where its data belong.
-const PLACEHOLDER: &str = "\"the data\"";
+/// What the page has where the script and the data belong.
+const SCRIPT_HERE: &str = "/* the script */";
+const DATA_HERE: &str = "\"the data\"";
 
 /// Returns the page of these runs.
 pub(super) fn html(file: &str, runs: &[Run]) -> String {
@@ -20,7 +22,8 @@ pub(super) fn html(file: &str, runs: &[Run]) -> String {
     });
     // Nothing in a name may end the element that the data are in.
     let data = data.to_string().replace('<', "\\u003c");
-    PAGE.replacen(PLACEHOLDER, &data, 1)
+    let page = PAGE.replacen(SCRIPT_HERE, SCRIPT, 1);
+    page.replacen(DATA_HERE, &data, 1)
 }
 
 fn data(run: &Run) -> Value {
@@ -117,9 +120,13 @@ mod tests {
 
     #[test]
     fn the_page_loads_nothing() {
-        assert_eq!(PAGE.matches(PLACEHOLDER).count(), 1);
+        for word in [SCRIPT_HERE, DATA_HERE] {
+            assert_eq!(PAGE.matches(word).count(), 1, "{word}");
+        }
+        assert!(!SCRIPT.contains(DATA_HERE) && !SCRIPT.contains("</"));
+        let page = html("run.json", &[]);
         for word in ["http:", "https:", "src=", "href=", "@import", "url("] {
-            assert!(!PAGE.contains(word), "{word}");
+            assert!(!page.contains(word), "{word}");
         }
     }
 }
