@@ -17,6 +17,10 @@ use crate::{Error, Result, report};
 /// job may be starting at the same time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How often it is looked whether this process was stopped, and from what time on it was.
+const LOOK: Duration = Duration::from_millis(500);
+const STOPPED: Duration = Duration::from_secs(2);
+
 /// How long a server may have no free connection: other tests close theirs.
 const PATIENCE_WHILE_FULL: Duration = Duration::from_secs(300);
 
@@ -62,9 +66,12 @@ where
     let endpoint = endpoint(&url);
     let was_silent = silent.with(|urls| urls.contains(&url));
     let (since, mut told) = (Instant::now(), false);
+    let mut stopped = Duration::ZERO;
     let mut pause = Duration::from_millis(50);
     loop {
-        let failure = match open(endpoint.clone()).await {
+        let (answer, stopped_meanwhile) = while_running(open(endpoint.clone())).await;
+        stopped += stopped_meanwhile;
+        let failure = match answer {
             Ok(opened) => {
                 silent.with(|urls| urls.remove(&url));
                 return Ok((endpoint, opened));
@@ -76,7 +83,7 @@ where
             OpenError::Starting(_) if !was_silent => spec.startup_timeout.min(PATIENCE),
             OpenError::Starting(_) | OpenError::Fatal(_) => Duration::ZERO,
         };
-        let waited = since.elapsed();
+        let waited = since.elapsed().saturating_sub(stopped);
         if waited >= patience {
             if matches!(failure, OpenError::Starting(_)) {
                 silent.with(|urls| urls.insert(url));
@@ -99,6 +106,24 @@ where
         }
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(1));
+    }
+}
+
+/// Awaits a future, and returns for how long this process was stopped meanwhile: by a signal, by a
+/// debugger, or because the machine slept. That is no time in which a server did not answer.
+async fn while_running<T>(future: impl Future<Output = T>) -> (T, Duration) {
+    let mut future = std::pin::pin!(future);
+    let (mut looked, mut stopped) = (Instant::now(), Duration::ZERO);
+    loop {
+        let value = tokio::time::timeout(LOOK, &mut future).await;
+        let took = looked.elapsed();
+        if took > STOPPED {
+            stopped += took;
+        }
+        if let Ok(value) = value {
+            return (value, stopped);
+        }
+        looked = Instant::now();
     }
 }
 
@@ -200,6 +225,27 @@ mod tests {
             provided.unwrap_err();
             assert_eq!(since.elapsed() >= STARTUP, waits);
         }
+    }
+
+    #[tokio::test]
+    async fn time_in_which_this_process_was_stopped_does_not_count() {
+        let (silent, tries) = (SilentServers::default(), Cell::new(0));
+        let open = |_| {
+            tries.set(tries.get() + 1);
+            let first = tries.get() == 1;
+            async move {
+                if first {
+                    // Nothing of this process runs.
+                    std::thread::sleep(STOPPED + STARTUP);
+                    return Err(OpenError::starting("no answer in time"));
+                }
+                Ok(())
+            }
+        };
+        provide(&request(), URL.to_owned(), &silent, open)
+            .await
+            .unwrap();
+        assert_eq!(tries.get(), 2);
     }
 
     #[tokio::test]
