@@ -27,15 +27,19 @@ impl Background {
             .map_err(|cause| Error::new("start the background thread").because(cause.as_str()))
     }
 
-    /// Runs a future on the background thread and returns its result.
-    pub(crate) async fn run<T: Send + 'static>(
+    /// Runs a future on the background thread and returns its result. The future is on the heap:
+    /// without optimisation it would be copied with all that is around it.
+    pub(crate) fn run<T: Send + 'static>(
         &self,
         future: impl Future<Output = Result<T>> + Send + 'static,
-    ) -> Result<T> {
-        self.handle()?
-            .spawn(record::carried(future))
-            .await
-            .unwrap_or_else(|error| Err(Error::new("run on the background thread").because(error)))
+    ) -> impl Future<Output = Result<T>> {
+        let future = Box::pin(future);
+        async move {
+            let task = self.handle()?.spawn(record::carried(future));
+            task.await.unwrap_or_else(|error| {
+                Err(Error::new("run on the background thread").because(error))
+            })
+        }
     }
 
     /// Runs a future on the background thread and blocks until it has ended. Not for use on a

@@ -2,8 +2,12 @@
 
 use std::any::{Any, TypeId};
 use std::fmt;
+use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
+
+use tokio::sync::OnceCell;
 
 use crate::background::Background;
 use crate::config::Config;
@@ -12,6 +16,8 @@ use crate::once::Once;
 use crate::provider::{Examined, Providers, RunningServer};
 use crate::service::{Endpoint, ServerSpec, Service};
 use crate::{Error, Result};
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// The state that all tests of this process share. It is built once, from the environment.
 pub(crate) struct Process {
@@ -62,25 +68,45 @@ impl Process {
         spec: &ServerSpec,
         test: &str,
     ) -> Result<Opened> {
-        let process = Arc::clone(self);
         if spec.exclusive {
-            let (spec, test) = (spec.clone(), test.to_owned());
-            let open = async move { process.open::<S>(&spec, &test).await };
-            return Box::pin(self.background.run(open)).await;
+            return self
+                .open_exclusive::<S>(spec.clone(), test.to_owned())
+                .await;
         }
         let key = (TypeId::of::<S>(), spec.clone());
         let cell = self.servers.cell(&key);
-        if let Some(opened) = cell.get() {
-            return Ok(opened.clone());
+        match cell.get() {
+            Some(opened) => Ok(opened.clone()),
+            None => self.open_shared::<S>(cell, key.1, test.to_owned()).await,
         }
-        let (spec, test) = (spec.clone(), test.to_owned());
+    }
+
+    // The two below are functions of their own, which return what is on the heap: what happens once
+    // must not make the stack of every test as large.
+
+    fn open_exclusive<S: Service>(
+        self: &Arc<Self>,
+        spec: ServerSpec,
+        test: String,
+    ) -> BoxFuture<'_, Result<Opened>> {
+        let process = Arc::clone(self);
+        let open = async move { process.open::<S>(&spec, &test).await };
+        Box::pin(self.background.run(open))
+    }
+
+    fn open_shared<S: Service>(
+        self: &Arc<Self>,
+        cell: Arc<OnceCell<Opened>>,
+        spec: ServerSpec,
+        test: String,
+    ) -> BoxFuture<'_, Result<Opened>> {
+        let process = Arc::clone(self);
         let open = async move {
             cell.get_or_try_init(|| process.open::<S>(&spec, &test))
                 .await
                 .cloned()
         };
-        // On the heap: what happens only once must not make every test's future as large.
-        Box::pin(self.background.run(open)).await
+        Box::pin(self.background.run(open))
     }
 
     /// Finds or starts a server, unless that has failed before in a way that does not pass.

@@ -167,12 +167,22 @@ fn current() -> Current {
 }
 
 /// Runs one step, of a service or of what else it is named after, and records its time.
-pub(crate) async fn step<T>(step: Step, of: &str, future: impl Future<Output = T>) -> T {
-    let begun = Instant::now();
-    let span = begin(step, of);
-    let result = within(span.as_ref(), spans::within(step, of, future)).await;
-    end(step, of, begun, span);
-    result
+///
+/// The future is on the heap: around it there are others, and steps have steps in them. Without
+/// optimisation each would be copied into the next, and every test would touch as much of its stack.
+pub(crate) fn step<'a, T>(
+    step: Step,
+    of: &'a str,
+    future: impl Future<Output = T> + 'a,
+) -> impl Future<Output = T> + 'a {
+    let future = Box::pin(future);
+    async move {
+        let begun = Instant::now();
+        let span = begin(step, of);
+        let result = within(span.as_ref(), spans::within(step, of, future)).await;
+        end(step, of, begun, span);
+        result
+    }
 }
 
 /// Makes a call that is one step, and records its time.

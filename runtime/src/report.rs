@@ -15,8 +15,14 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(2);
 
 /// Says what takes long, past the output capture of the test harness.
 pub(crate) fn progress(text: &str) {
-    // If this fails, there is no terminal to write to.
-    let _ = writeln!(std::io::stderr(), "container-test: {text}");
+    let say = || {
+        // If this fails, there is no terminal to write to.
+        let _ = writeln!(std::io::stderr(), "container-test: {text}");
+    };
+    #[cfg(feature = "testcontainers")]
+    pull::above_bars(say);
+    #[cfg(not(feature = "testcontainers"))]
+    say();
 }
 
 /// Waits for a future, and says once what is waited for if that takes long.

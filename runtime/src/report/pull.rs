@@ -2,14 +2,23 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::progress;
 
 /// The time between two lines.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// The bars of all pulls that run, below each other.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// Writes to the terminal, above the bars.
+pub(super) fn above_bars(say: impl FnOnce()) {
+    BARS.suspend(say);
+}
 
 /// A pull that runs.
 #[derive(Debug)]
@@ -41,6 +50,7 @@ impl Pull {
             let (current, total) = self.bytes();
             bar.set_length(total);
             bar.set_position(current);
+            bar.set_prefix(self.layers_done());
         } else if self.said.elapsed() >= PAUSE {
             self.said = Instant::now();
             progress(&self.line());
@@ -54,14 +64,21 @@ impl Pull {
         })
     }
 
+    fn layers_done(&self) -> String {
+        let layers = self.layers.values();
+        let done = layers.filter(|(current, total)| current == total).count();
+        format!("{done} of {} layers", self.layers.len())
+    }
+
     fn line(&self) -> String {
         let (current, total) = self.bytes();
         let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
         format!(
-            "pulling the image {}: {} of {} MB",
+            "pulling the image {}: {} of {} MB, {}",
             self.image,
             megabytes(current),
-            megabytes(total)
+            megabytes(total),
+            self.layers_done()
         )
     }
 }
@@ -75,8 +92,9 @@ impl Drop for Pull {
 }
 
 fn bar(image: &str) -> ProgressBar {
-    let bar = ProgressBar::new(0).with_message(image.to_owned());
-    let template = "{msg} [{bar:30}] {decimal_bytes} of {decimal_total_bytes}";
+    let bar = BARS.add(ProgressBar::new(0).with_message(image.to_owned()));
+    let template = "{msg} [{bar:30}] {decimal_bytes} of {decimal_total_bytes}, {prefix}, \
+                    {decimal_bytes_per_sec}";
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
@@ -93,10 +111,11 @@ mod tests {
         pull.layer("a", 1_000_000, 40_000_000);
         pull.layer("b", 1, 2);
         pull.layer("a", 30_000_000, 40_000_000);
-        assert_eq!(pull.bytes(), (30_000_001, 40_000_002));
+        pull.layer("c", 5, 5);
+        assert_eq!(pull.bytes(), (30_000_006, 40_000_007));
         assert_eq!(
             pull.line(),
-            "pulling the image postgres:17-alpine: 31 of 41 MB"
+            "pulling the image postgres:17-alpine: 31 of 41 MB, 1 of 3 layers"
         );
     }
 }

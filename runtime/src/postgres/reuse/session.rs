@@ -11,8 +11,9 @@
 //! next test's database.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -30,6 +31,9 @@ const MOST: usize = 16;
 /// Databases of one template that are reset while other tests already run: one of them is that of
 /// the test before, on which no test waits then.
 const IN_WORK: usize = 2;
+
+/// How long ago "just now" may be.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// The oldest version that shows whether a session equals a new one: see [`MEMORY`].
 pub(in crate::postgres) const OLDEST: i32 = 160_000;
@@ -194,7 +198,15 @@ async fn hand_over(
         .username("nobody")
         .ssl_mode(PgSslMode::Disable);
     let session = Arc::new(Mutex::new(Some(session.connection)));
+    let answered_just_now = AtomicBool::new(true);
     settings
+        // A pool looks whether a connection answers before it gives it out. The session has answered.
+        .test_before_acquire(false)
+        .before_acquire(move |connection, idle| {
+            let answered =
+                answered_just_now.swap(false, Ordering::Relaxed) && idle.idle_for < MOMENT;
+            Box::pin(async move { Ok(answered || connection.ping().await.is_ok()) })
+        })
         .after_connect(move |connection, _| {
             made.fetch_add(1, Ordering::Relaxed);
             let session = session
