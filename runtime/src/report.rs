@@ -1,6 +1,8 @@
 //! What people are told.
 
 #[cfg(feature = "testcontainers")]
+mod bars;
+#[cfg(feature = "testcontainers")]
 mod pull;
 
 use std::future::Future;
@@ -20,7 +22,7 @@ pub(crate) fn progress(text: &str) {
         let _ = writeln!(std::io::stderr(), "container-test: {text}");
     };
     #[cfg(feature = "testcontainers")]
-    pull::above_bars(say);
+    bars::above(say);
     #[cfg(not(feature = "testcontainers"))]
     say();
 }

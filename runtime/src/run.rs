@@ -256,6 +256,31 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "it took longer than its timeout of 20ms")]
+    fn a_limit_is_real_time_while_the_clock_is_paused() {
+        limited_to_20_ms().run(async |_| {
+            tokio::time::pause();
+            let end = std::time::Instant::now() + Duration::from_secs(5);
+            while std::time::Instant::now() < end {
+                tokio::task::yield_now().await;
+            }
+            Ok(())
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "it blocks its thread")]
+    fn an_async_body_that_blocks_does_not_end_and_fails() {
+        limited_to_20_ms().run(async |_| {
+            loop {
+                thread::park();
+            }
+            #[allow(unreachable_code, reason = "the type of the body")]
+            Ok(())
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "it took longer than its timeout of 20ms")]
     fn a_plain_body_that_ends_too_late_fails() {
         limited_to_20_ms().run_plain(async |_| Ok(|| thread::sleep(Duration::from_millis(40))));
     }

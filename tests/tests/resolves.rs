@@ -10,7 +10,7 @@ use std::process::Command;
 const ALL: &str = r#"version = "0.1", features = [
     "bb8-postgres", "bb8-redis", "deadpool-postgres", "deadpool-redis", "diesel", "diesel-async",
     "diesel-migrations", "fred", "redis-0_32", "refinery", "sea-orm-1", "sea-orm-2", "sea-orm-migration-1",
-    "sqlx-0_8", "testcontainers-tls", "tls", "tokio-postgres",
+    "sqlx-0_8", "testcontainers-tls", "tls", "tokio-postgres", "tracing",
 ]"#;
 const DEFAULT: &str = r#"version = "0.1""#;
 /// Without testcontainers, of which a graph takes one version.

@@ -11,6 +11,11 @@ use super::roles::{self, Roles};
 use super::script::{MIGRATION, Script};
 use crate::{Error, Result};
 
+/// What ends what a migration has set, such as an empty `search_path`: each file starts with the
+/// defaults of a session, and sqlx's own statements after it do as well. One without a transaction
+/// is alone, and sets nothing for others.
+const RESET: &str = "\n;RESET ALL; SET SESSION AUTHORIZATION DEFAULT";
+
 /// Where the migrations of a migrator are from.
 #[derive(Clone, Copy)]
 pub(super) enum Origin<'a> {
@@ -40,7 +45,10 @@ pub(super) async fn run(
 ) -> Result<()> {
     for migration in migrator.migrations.to_mut() {
         // The checksum stays that of the file.
-        let adopted = roles::adopt(migration.sql.as_str(), made);
+        let mut adopted = roles::adopt(migration.sql.as_str(), made);
+        if !migration.no_tx {
+            adopted += RESET;
+        }
         migration.sql = AssertSqlSafe(adopted).into_sql_str();
     }
     match migrator.run_direct(None, &mut *connection, false).await {
@@ -82,10 +90,11 @@ async fn failure(
 
 /// Returns a migration as a script.
 pub(super) fn script(migration: &Migration) -> Script {
+    let text = migration.sql.as_str();
     Script {
         kind: MIGRATION,
         source: format!("{} ({})", migration.version, migration.description),
-        text: migration.sql.as_str().to_owned(),
+        text: text.strip_suffix(RESET).unwrap_or(text).to_owned(),
     }
 }
 

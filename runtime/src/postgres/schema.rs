@@ -344,3 +344,24 @@ fn migration(path: &Path, text: &str) -> Script {
         text: text.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_writes_rows_with_the_clock_grows_old() {
+        for script in [
+            "INSERT INTO offers (ends) VALUES (now() + interval '3 seconds')",
+            "INSERT INTO keys (id) VALUES (gen_random_uuid())",
+        ] {
+            assert_ne!(age(script, 1), age(script, 2), "{script}");
+        }
+        for script in [
+            "CREATE TABLE offers (ends timestamptz DEFAULT now())",
+            "INSERT INTO users (name) VALUES ('ada')",
+        ] {
+            assert_eq!(age(script, 1), age(script, 2), "{script}");
+        }
+    }
+}

@@ -147,3 +147,41 @@ fn local() -> LocalProgram {
     local.data = Some(&DataDirectory);
     local
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "what goes wrong fails the test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_that_are_set_here_are_refused_with_the_option_to_use() {
+        for name in [
+            "POSTGRES_PASSWORD",
+            "POSTGRES_DB",
+            "POSTGRES_HOST_AUTH_METHOD",
+        ] {
+            let postgres = Postgres {
+                env: vec![(name.to_owned(), "shop".to_owned())],
+                ..Postgres::default()
+            };
+            let report = postgres.spec().unwrap_err().report();
+            assert!(
+                report.contains(name) && report.contains("use `user`"),
+                "{report}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_password_does_not_leave_this_machine_as_it_is() {
+        let container = Postgres::default().spec().unwrap().container;
+        let method = |pairs: &[(String, String)]| {
+            let pairs = pairs
+                .iter()
+                .filter(|(name, _)| name.ends_with("AUTH_METHOD"));
+            pairs.map(|(_, value)| value.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(method(&container.remote_env), ["scram-sha-256"]);
+        assert_eq!(method(&container.env), ["password"]);
+    }
+}

@@ -133,6 +133,31 @@ mod tests {
     }
 
     #[test]
+    fn a_server_may_have_an_ipv6_address() {
+        let endpoint = Endpoint {
+            address: Address::Started {
+                host: "fd00::2".to_owned(),
+                port: 6379,
+                password: "secret".to_owned(),
+                remote: true,
+            },
+            description: String::new(),
+            outlives_tests: false,
+            log: Arc::new(NoLog),
+        };
+        assert_eq!(
+            url(&endpoint, "me", 3),
+            "redis://me:secret@[fd00::2]:6379/3"
+        );
+        let info = info(&endpoint, "me", 3).ok();
+        let address = info.map(|info| info.addr().clone());
+        assert_eq!(
+            address,
+            Some(ConnectionAddr::Tcp("fd00::2".to_owned(), 6379))
+        );
+    }
+
+    #[test]
     fn the_number_takes_the_place_of_the_urls_database() {
         assert_eq!(
             with_database("redis://:p@cache:6379", 3),

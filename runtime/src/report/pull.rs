@@ -2,23 +2,14 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
-use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
-use super::progress;
+use super::{bars, progress};
 
 /// The time between two lines.
 const PAUSE: Duration = Duration::from_secs(5);
-
-/// The bars of all pulls that run, below each other.
-static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
-
-/// Writes to the terminal, above the bars.
-pub(super) fn above_bars(say: impl FnOnce()) {
-    BARS.suspend(say);
-}
 
 /// A pull that runs.
 #[derive(Debug)]
@@ -92,7 +83,7 @@ impl Drop for Pull {
 }
 
 fn bar(image: &str) -> ProgressBar {
-    let bar = BARS.add(ProgressBar::new(0).with_message(image.to_owned()));
+    let bar = bars::add(ProgressBar::new(0).with_message(image.to_owned()));
     let template = "{msg} [{bar:30}] {decimal_bytes} of {decimal_total_bytes}, {prefix}, \
                     {decimal_bytes_per_sec}";
     match ProgressStyle::with_template(template) {

@@ -27,6 +27,7 @@ const PROPERTIES: &str = "
         EXECUTE format('ALTER ROLE CURRENT_USER IN DATABASE %I SET work_mem = %L', current_database(), '7MB');
         EXECUTE format('COMMENT ON DATABASE %I IS %L', current_database(), 'the shop''s own');
         EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+        EXECUTE format('GRANT CREATE ON DATABASE %I TO PUBLIC', current_database());
         EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 40', current_database());
     END $$";
 
@@ -35,8 +36,9 @@ async fn has_its_properties(pool: PgPool) -> anyhow::Result<()> {
                            WHERE datname = current_database()";
     const LIMIT: &str =
         "SELECT datconnlimit::text FROM pg_database WHERE datname = current_database()";
-    const TEMPORARY: &str = "
-        SELECT (SELECT count(*) FROM aclexplode(datacl) WHERE grantee = 0 AND privilege_type = 'TEMPORARY')::text
+    const RIGHTS: &str = "
+        SELECT (SELECT string_agg(privilege_type, ' ' ORDER BY privilege_type)
+                FROM aclexplode(datacl) WHERE grantee = 0)
         FROM pg_database WHERE datname = current_database()";
     assert_eq!(
         text(&pool, "SHOW search_path").await?.as_deref(),
@@ -54,7 +56,10 @@ async fn has_its_properties(pool: PgPool) -> anyhow::Result<()> {
         Some("the shop's own")
     );
     assert_eq!(text(&pool, LIMIT).await?.as_deref(), Some("40"));
-    assert_eq!(text(&pool, TEMPORARY).await?.as_deref(), Some("0"));
+    assert_eq!(
+        text(&pool, RIGHTS).await?.as_deref(),
+        Some("CONNECT CREATE")
+    );
     raw_sql("INSERT INTO items VALUES (1)")
         .execute(&pool)
         .await?;
@@ -245,6 +250,11 @@ async fn a_test_says_how_many_connections_its_pool_opens(pool: PgPool) {
     assert_eq!(pool.options().get_max_connections(), 2);
 }
 
+#[container_test(postgres, migrations = false)]
+async fn the_pool_has_the_same_size_on_every_provider(pool: PgPool) {
+    assert_eq!(pool.options().get_max_connections(), 5);
+}
+
 #[container_test(timeout = "30s")]
 async fn a_paused_clock_does_not_end_a_test() {
     tokio::time::pause();
@@ -264,6 +274,15 @@ async fn seeds_may_begin_with_a_byte_order_mark(
 #[container_test(postgres, migrations = false, seeds("dumped", "after_dump"))]
 async fn each_file_starts_with_the_defaults_of_a_session(database: Database) -> anyhow::Result<()> {
     assert_eq!(database.row_count("dumped").await?, 1);
+    Ok(())
+}
+
+#[container_test(postgres, migrations = "dumped")]
+async fn each_migration_starts_with_the_defaults_of_a_session(
+    database: Database,
+) -> anyhow::Result<()> {
+    assert!(database.table_exists("dumped").await? && database.table_exists("after_dump").await?);
+    assert_eq!(database.row_count("_sqlx_migrations").await?, 2);
     Ok(())
 }
 

@@ -1,0 +1,1 @@
+CREATE TABLE after_dump (id integer NOT NULL) -- without a semicolon
