@@ -32,6 +32,10 @@ pub async fn running() -> Result<Vec<RunningServer>> {
 
 /// Returns what tests have of a server; nothing of services that do not say.
 #[doc(hidden)]
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "redis")),
+    allow(clippy::unused_async, reason = "there is no service that says")
+)]
 pub async fn running_tests(server: &RunningServer) -> Result<Vec<RunningTest>> {
     let Some(endpoint) = &server.endpoint else {
         return Ok(Vec::new());
