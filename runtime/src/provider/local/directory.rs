@@ -83,16 +83,19 @@ pub(super) fn sweep(config: &Config, owner: &Owner) {
     sweep_in(&roots(config), owner, YOUNG);
 }
 
+/// Returns whether the server that has this directory runs: it holds a lock on its log.
+pub(super) fn is_held(directory: &Path) -> bool {
+    match File::open(LocalLog::in_directory(directory).path()) {
+        Ok(log) => log.try_lock().is_err(),
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    }
+}
+
 fn sweep_in(roots: &[PathBuf], owner: &Owner, young: Duration) {
     let is_old = |directory: &Path| {
         let modified = fs::metadata(directory).and_then(|found| found.modified());
         let age = modified.ok().and_then(|modified| modified.elapsed().ok());
         age.is_some_and(|age| age >= young)
-    };
-    // A server holds a lock on its log for as long as it runs.
-    let is_held = |directory: &Path| match File::open(LocalLog::in_directory(directory).path()) {
-        Ok(log) => log.try_lock().is_err(),
-        Err(error) => error.kind() != ErrorKind::NotFound,
     };
     for directory in entries(roots, PREFIX) {
         if is_servers(&directory, owner) && is_old(&directory) && !is_held(&directory) {

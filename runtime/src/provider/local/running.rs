@@ -1,6 +1,6 @@
 //! Local servers that run.
 
-use std::fs::{self, File};
+use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -38,15 +38,9 @@ pub(in crate::provider) fn running(
     let owners = owners.collect::<Result<Vec<_>>>()?;
     let directories = directory::all(config, &owners).into_iter();
     Ok(directories
-        .filter(|directory| is_held(directory))
+        .filter(|directory| directory::is_held(directory))
         .filter_map(|directory| server(&directory))
         .collect())
-}
-
-/// Returns whether the server that has this directory runs: it holds a lock on its log.
-fn is_held(directory: &Path) -> bool {
-    let log = File::open(LocalLog::in_directory(directory).path());
-    log.is_ok_and(|log| log.try_lock().is_err())
 }
 
 fn server(directory: &Path) -> Option<RunningServer> {
@@ -86,10 +80,10 @@ impl Watchdog {
     async fn stop(&self) -> Result<bool> {
         let directory = &self.0;
         let Ok(number) = fs::read_to_string(directory.join(WATCHDOG)) else {
-            return Ok(!is_held(directory));
+            return Ok(!directory::is_held(directory));
         };
         // While the server runs, so does its watchdog: the number is no other process's.
-        if is_held(directory) {
+        if directory::is_held(directory) {
             let kill = Command::new("kill")
                 .args(["-TERM", number.trim()])
                 .stdin(Stdio::null())
