@@ -205,17 +205,17 @@ impl Services {
         self.0.as_ref()
     }
 
-    /// Gives the services back, and waits until they are.
+    /// Releases the services, and waits until they are.
     ///
     /// # Cancel safety
     ///
-    /// If it is cancelled, the services are given back in the background.
+    /// If it is cancelled, the services are released in the background.
     pub async fn stop(mut self) {
         if let Some(cx) = &self.0 {
             cx.finish().await;
         }
         if let Some(cx) = self.0.take() {
-            // Whoever uses them may still hold what opens new connections.
+            // The code that uses them may still hold what opens new connections.
             cx.release_now(Returned::Dirty).await;
         }
     }

@@ -160,7 +160,7 @@ impl<D> TestContext<D> {
         }
     }
 
-    /// Gives everything back; it waits until that is done on servers that outlive the tests, and in
+    /// Releases everything; it waits until that is done on servers that outlive the tests, and in
     /// processes that end with their test. Must come after the end of the test's runtime.
     pub(crate) fn release(self, returned: Returned) {
         let process = Arc::clone(&self.inner.process);
@@ -173,7 +173,7 @@ impl<D> TestContext<D> {
         }
     }
 
-    /// Gives everything back, and returns when that is done.
+    /// Releases everything, and returns when that is done.
     pub(crate) async fn release_now(self, returned: Returned) {
         let process = Arc::clone(&self.inner.process);
         for (_, release) in self.releases(returned) {
@@ -186,7 +186,7 @@ impl<D> TestContext<D> {
         }
     }
 
-    /// Gives everything back in the background.
+    /// Releases everything in the background.
     pub(crate) fn release_later(self, returned: Returned) {
         let process = Arc::clone(&self.inner.process);
         for (_, release) in self.releases(returned) {

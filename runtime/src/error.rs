@@ -103,7 +103,7 @@ impl Error {
         self.0.help.as_deref()
     }
 
-    /// Says that another try would fail as well, for as long as what was asked for stays the same.
+    /// Marks the error as one that another try would meet again, for as long as what was asked for stays the same.
     #[must_use]
     pub(crate) fn lasting(mut self) -> Self {
         self.0.lasting = true;

@@ -47,7 +47,7 @@ pub trait FromContext<D>: Sized {
     async fn from_context(cx: &TestContext<D>) -> Result<Self>;
 }
 
-/// Says that a test declares the service `S`, once; implemented by the attribute's expansion.
+/// A test declares the service `S`, once; implemented by the attribute's expansion.
 #[diagnostic::on_unimplemented(
     message = "this needs `{S}`, which the test does not declare",
     label = "needs a service that is not declared",

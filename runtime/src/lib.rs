@@ -142,10 +142,8 @@
 //! | [`TestContext`] | none | |
 //!
 //! sqlx 0.9 and redis 1 are re-exported as [`sqlx`] and [`redis`]. Clients without TLS connect to servers
-//! that were started, and to servers given by URL that take unencrypted connections. A database that was
-//! injected as a configuration, or as a pool that cannot be closed (those of bb8 and r2d2), serves no
-//! other test, since something could connect to it later. Any other client connects with
-//! [`Database::url`] or [`Keyspace::url`]. For types of your own, implement [`FromContext`].
+//! that were started, and to servers given by URL that take unencrypted connections. Any other client
+//! connects with [`Database::url`] or [`Keyspace::url`]. For types of your own, implement [`FromContext`].
 //!
 //! # When a test fails
 //!
@@ -178,8 +176,8 @@
 //! get a clone or a recycled database.
 //!
 //! **May a test start threads, spawn tasks and open connections?** Yes. Tasks end with the runtime of the
-//! test. A database is dropped rather than recycled if a connection to it is still open, or if the test
-//! has asked for an address ([`Database::url`], [`PgConnectOptions`](sqlx::postgres::PgConnectOptions)).
+//! test, and the address of its database leads nowhere then. A database is dropped rather than recycled
+//! if a connection to it is still open.
 //!
 //! **Which runtime does the body run on?** A tokio runtime of its own with one thread, or with several by
 //! `flavor = "multi_thread"`. The body of a plain `fn` runs on none.

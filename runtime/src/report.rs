@@ -15,7 +15,7 @@ pub(crate) use self::pull::Pull;
 /// How long something takes before people are told what is waited for.
 pub(crate) const SILENCE: Duration = Duration::from_secs(2);
 
-/// Says what takes long, past the output capture of the test harness.
+/// Prints what takes long, past the output capture of the test harness.
 pub(crate) fn progress(text: &str) {
     let say = || {
         // If this fails, there is no terminal to write to.
@@ -52,7 +52,7 @@ fn waiting_for<T>(
     }
 }
 
-/// Says one fact about a failed test, within the output of the test.
+/// Prints one fact about a failed test, within the output of the test.
 pub(crate) fn failed_test(fact: &str) {
     eprintln!("container-test: {}", fact.trim_end().replace('\n', "\n  "));
 }

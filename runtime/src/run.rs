@@ -83,7 +83,7 @@ impl<D: 'static> Test<D> {
         self
     }
 
-    /// Says whether the function has `#[should_panic]`.
+    /// Sets whether the function has `#[should_panic]`.
     #[must_use]
     pub fn should_panic(mut self, whether: bool) -> Self {
         self.plan.should_panic = whether;

@@ -280,12 +280,12 @@ impl Span {
         }
     }
 
-    /// Says that a test has passed: else it has failed.
+    /// Notes that a test has passed: else it has failed.
     pub(crate) fn passed(&mut self) {
         self.outcome = Some("passed");
     }
 
-    /// Says that a step has come to its end: else it was interrupted, by a panic for example.
+    /// Notes that a step has come to its end: else it was interrupted, by a panic for example.
     pub(crate) fn completed(&mut self) {
         self.outcome = None;
     }

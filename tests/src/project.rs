@@ -156,12 +156,18 @@ fn manifest(name: &str, features: &[&str], runtime: &Path) -> String {
         .iter()
         .map(|feature| format!("{feature} = []"))
         .collect();
+    // One project has it under another name.
+    let dependency = if name == "soak" {
+        "database-tests = { package = \"container-test\", path"
+    } else {
+        "container-test = { path"
+    };
     format!(
         "[package]\nname = \"scaffolded-{name}\"\nedition = \"2024\"\n\n\
          {gate}[features]\n{}\n\n\
          [dev-dependencies]\nanyhow = \"1\"\n\
          tokio = {{ version = \"1\", default-features = false, features = [\"time\"] }}\n\
-         container-test = {{ path = '{}' }}\n\n\
+         {dependency} = '{}' }}\n\n\
          [workspace]\n",
         features.join("\n"),
         runtime.display()

@@ -47,7 +47,7 @@ const REPORTS: [(&str, &str); 5] = [
          \"tokens_owner_fkey\" (SQLSTATE 23503)\n  \
          note: detail: Key (owner)=(1) is not present in table \"users\".\n  \
          note: the statement is:\n    INSERT INTO tokens VALUES (1)\n  \
-         help: correct the migration and run the test again; nothing of it was kept",
+         help: correct the migration and run the test again; nothing of it was applied",
     ),
 ];
 

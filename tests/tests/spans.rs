@@ -5,8 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use container_test::sqlx::PgPool;
-use container_test::sqlx::postgres::PgConnectOptions;
+use container_test::sqlx::{PgConnection, PgPool, raw_sql};
 use container_test::{Builder, Isolation, Migrations, Postgres, Result};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -45,10 +44,10 @@ fn every_step_has_a_span() -> Result<()> {
     // A schema that no server has a template of.
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let schema = format!("CREATE TABLE a (b int) -- {now:?}");
-    // A database whose address was handed out is dropped, and no test resets it.
-    let given = [false, true, false];
+    // A database that differs from its template is dropped, and no test resets it.
+    let changed = [false, true, false];
     let isolations = [Isolation::Shared, Isolation::Shared, Isolation::Server];
-    for (isolation, given) in isolations.into_iter().zip(given) {
+    for (isolation, changed) in isolations.into_iter().zip(changed) {
         let mut postgres = Postgres::default();
         postgres.migrations = Migrations::inline([schema.clone()]);
         postgres.isolation = isolation;
@@ -57,8 +56,10 @@ fn every_step_has_a_span() -> Result<()> {
             .service(postgres)
             .seed("nothing", seed)
             .run(async |cx| {
-                if given {
-                    cx.get::<PgConnectOptions>().await?;
+                if changed {
+                    let mut connection: PgConnection = cx.get().await?;
+                    let dropped = raw_sql("DROP TABLE a").execute(&mut connection).await;
+                    dropped.expect("the table of the template");
                 }
                 Ok(())
             })?;

@@ -24,7 +24,7 @@ use crate::{Error, Result, report};
 /// How a server's system says that its disk is full.
 const NO_ROOM: &str = "No space left on device";
 
-/// Gives a test a database of its own.
+/// Claims a database for one test.
 pub(super) async fn claim(
     options: &Postgres,
     server: Arc<Server>,
@@ -62,7 +62,7 @@ async fn claim_on_shared_server(
     let user = server.user(options.user.as_deref());
     let template = Template::new(schema, user.clone(), label);
     let name = template.name.clone();
-    // Clones are made ahead only where they go with the server.
+    // Clones are prewarmed only where they go with the server.
     let prewarmed = !server.endpoint.outlives_tests();
     let recycle = options.recycle && server.can_recycle() && server.is_administrator(&user);
     let (own, parked) = if recycle {

@@ -1,4 +1,4 @@
-//! Clones of templates: made for a test, or ahead of tests.
+//! Clones of templates: made for a test, or prewarmed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::{Error, Result, report};
 /// Clones that are ready per template, once one was missing.
 const READY: i64 = 4;
 
-/// How often a test that waits for a place looks for those of dead processes.
+/// How often a test that waits for a database to be dropped looks for those of dead processes.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// How long a template may be in use when it is to be cloned.
@@ -51,7 +51,7 @@ pub(super) async fn make(
         if !told && begun.elapsed() > report::SILENCE {
             told = true;
             report::progress(&format!(
-                "waiting for one of {} places on the {}",
+                "waiting for one of the {} databases that fit the {}",
                 most.unwrap_or_default(),
                 server.endpoint.description()
             ));
@@ -63,7 +63,7 @@ pub(super) async fn make(
         if begun.elapsed() > PATIENCE {
             return Err(Error::new("claim a database")
                 .because(format!(
-                    "all {} places that its max_connections allows are taken",
+                    "all {} databases that its max_connections allows are in use",
                     most.unwrap_or_default()
                 ))
                 .with_help("raise max_connections, or run fewer tests at the same time"));
@@ -82,7 +82,7 @@ pub(super) async fn make(
     Ok(name)
 }
 
-/// Makes clones ahead, in the background, until enough are ready.
+/// Prewarms clones, in the background, until enough are ready.
 pub(super) fn top_up(server: &Arc<Server>, template: String) {
     let server = Arc::clone(server);
     tokio::spawn(async move {
@@ -92,7 +92,7 @@ pub(super) fn top_up(server: &Arc<Server>, template: String) {
         let Ok(mut connection) = server.work.acquire().await else {
             return;
         };
-        // Clones ahead save time; without them tests make their own.
+        // Prewarmed clones save time; without them tests make their own.
         while let Ok(Some(name)) = next(&mut connection, &template).await {
             let create = create(&server, &mut connection, &name, &template);
             if record::step(Step::Clone, "", create).await.is_err() {
@@ -102,7 +102,7 @@ pub(super) fn top_up(server: &Arc<Server>, template: String) {
     });
 }
 
-/// Returns the name of the next clone to make ahead, if one is needed.
+/// Returns the name of the next clone to prewarm, if one is needed.
 async fn next(
     connection: &mut PgConnection,
     template: &str,

@@ -109,9 +109,7 @@ impl Code {
         let applied = own_thread::run(async move || {
             let pool = PgPoolOptions::new().max_connections(POOL_SIZE);
             let pool = pool.connect_lazy_with(options);
-            let applied = function
-                .apply(Database::new(url, pool.clone(), Arc::default()))
-                .await;
+            let applied = function.apply(Database::new(url, pool.clone())).await;
             // A template is cloned only while no session is in it.
             let _ = tokio::time::timeout(PATIENCE, pool.close()).await;
             applied

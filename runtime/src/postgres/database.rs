@@ -1,8 +1,5 @@
 //! The handle to a test's database.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use sqlx::{AssertSqlSafe, Executor, PgPool, Row};
 
 use super::failure::failed;
@@ -30,8 +27,6 @@ use crate::{Error, Result};
 #[derive(Clone)]
 pub struct Database {
     url: String,
-    /// Set once the URL was handed out: what opens connections with it may outlive the test.
-    handed_out: Arc<AtomicBool>,
     pub(super) pool: PgPool,
 }
 
@@ -43,23 +38,16 @@ impl std::fmt::Debug for Database {
 }
 
 impl Database {
-    /// Returns a handle to a database. `handed_out` is set once its URL was asked for.
-    pub(super) fn new(url: String, pool: PgPool, handed_out: Arc<AtomicBool>) -> Self {
-        Self {
-            url,
-            handed_out,
-            pool,
-        }
+    pub(super) fn new(url: String, pool: PgPool) -> Self {
+        Self { url, pool }
     }
 
     /// Returns the URL of the database, with user and password, in the form that every client of
     /// PostgreSQL takes.
     ///
-    /// A database whose URL was asked for serves no other test: what has it could open a connection
-    /// later.
+    /// It leads nowhere once the test has ended.
     #[must_use]
     pub fn url(&self) -> &str {
-        self.handed_out.store(true, Ordering::Relaxed);
         &self.url
     }
 

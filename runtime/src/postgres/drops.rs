@@ -23,13 +23,12 @@ pub(super) async fn drop_claimed(server: &Server, name: &str) -> Result<(), sqlx
         literal(name),
         server.info.number
     );
-    let ours: bool = server.ask(&begin).await?.try_get(0)?;
-    if !ours {
+    let Some(name) = server.ask(&begin).await?.try_get::<Option<String>, _>(0)? else {
         return Ok(());
-    }
+    };
     let mut connection = server.work.acquire().await?;
-    drop_database(server, &mut connection, name).await?;
-    let forget = format!("SELECT dropped({})", literal(name));
+    drop_database(server, &mut connection, &name).await?;
+    let forget = format!("SELECT dropped({})", literal(&name));
     connection.execute(AssertSqlSafe(forget)).await.map(|_| ())
 }
 

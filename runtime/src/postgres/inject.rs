@@ -10,6 +10,6 @@ impl<D: Declares<Postgres>> FromContext<D> for Database {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
         let slot = cx.slot::<Postgres>()?;
         let pool = slot.pool().await.clone();
-        Ok(Self::new(slot.url(), pool, slot.handed_out()))
+        Ok(Self::new(slot.url(), pool))
     }
 }

@@ -17,7 +17,7 @@ use crate::{Error, report};
 /// The oldest version that is supported, as `server_version_num` has it.
 const OLDEST: i32 = 130_000;
 
-/// How long tests wait for a place on a server whose connections are all in use.
+/// How long tests wait for a connection to a server whose connections are all in use.
 pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How long a process elsewhere may be without a session before it counts as dead: longer than it
@@ -85,7 +85,7 @@ pub(super) async fn open(endpoint: &Endpoint) -> Result<(PgConnection, ServerInf
         }
         if begun.elapsed() > PATIENCE {
             return Err(OpenError::fatal(
-                Error::new("take a place on the server")
+                Error::new("find a free connection to the server")
                     .because(format!(
                         "its max_connections allows {capacity} processes at the same time"
                     ))
@@ -250,7 +250,7 @@ pub(super) async fn take_again(
     Ok(connection)
 }
 
-/// Gives a lease up that has claimed nothing.
+/// Ends a lease that has claimed nothing.
 async fn give_up(connection: &mut PgConnection, number: i32) -> Result<(), sqlx::Error> {
     let give_up = format!("DELETE FROM lease WHERE number = {number}");
     connection.execute(AssertSqlSafe(give_up)).await.map(|_| ())

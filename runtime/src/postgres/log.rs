@@ -1,8 +1,8 @@
 //! What the server's log has about one database.
 
-/// Returns the lines of a log about a database since a time.
-pub(super) fn lines_of(log: &str, database: &str, since: &str) -> String {
-    let tag = format!(" {database} ");
+/// Returns the lines of a log about a database since a time, under either of its names.
+pub(super) fn lines_of(log: &str, names: [&str; 2], since: &str) -> String {
+    let tags = names.map(|name| format!(" {name} "));
     let mut ours = false;
     let mut text = String::new();
     for line in log.lines() {
@@ -10,7 +10,7 @@ pub(super) fn lines_of(log: &str, database: &str, since: &str) -> String {
         ours = if line.starts_with('\t') {
             ours
         } else {
-            line.contains(&tag) && line >= since
+            line >= since && tags.iter().any(|tag| line.contains(tag))
         };
         if ours {
             text.push_str(line);

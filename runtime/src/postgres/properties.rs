@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
 use super::sql::{literal, quoted};
 
-/// What stands for the database's name in statements that are kept.
+/// What stands for the database's name in statements that are stored.
 const NAME: &str = "\u{1}database\u{1}";
 
 /// Statements that give a new clone what its template has; the name is quoted by the server.
@@ -56,7 +56,7 @@ pub(super) async fn read(connection: &mut PgConnection) -> Result<Vec<String>, s
         .await
 }
 
-/// Gives a new clone what its template has.
+/// Applies to a new clone what its template has.
 pub(super) async fn apply(
     connection: &mut PgConnection,
     database: &str,
@@ -126,7 +126,7 @@ pub(super) async fn confine_role_settings(
     connection.execute(AssertSqlSafe(script)).await.map(|_| ())
 }
 
-/// Settings whose values are lists: they are kept as they are written.
+/// Settings whose values are lists: they are stored as they are written.
 const LISTS: [&str; 5] = [
     "search_path",
     "temp_tablespaces",

@@ -40,6 +40,8 @@ CREATE TABLE IF NOT EXISTS claim (
     parked boolean NOT NULL DEFAULT false,
     -- Set before the database is dropped: it cannot be given back from then on.
     dropping boolean NOT NULL DEFAULT false,
+    -- The name that the database had before it was given back.
+    was text,
     since timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
@@ -117,7 +119,8 @@ DECLARE
     candidate text;
 BEGIN
     IF own IS NOT NULL THEN
-        UPDATE claim c SET parked = false, test = claim_ready.test, since = clock_timestamp()
+        UPDATE claim c
+        SET parked = false, was = NULL, test = claim_ready.test, since = clock_timestamp()
         WHERE c.database = own AND c.lease = claim_ready.lease AND c.parked;
         IF FOUND THEN
             claimed := own;
@@ -187,38 +190,65 @@ CREATE OR REPLACE FUNCTION database_properties(name text) RETURNS text LANGUAGE 
 $$;
 
 -- Gives back a database whose contents equal its template, parked for its holder's next test or to
--- all, unless something outside of it was changed, or it is about to be dropped: false, then.
-CREATE OR REPLACE FUNCTION give_back(name text, stats_reset timestamptz, parked boolean)
-RETURNS boolean LANGUAGE plpgsql AS $$
+-- all, and returns its new name; null if another session or something outside of it is in the way,
+-- or it is about to be dropped. `pid` is the session that has proven it, and `sessions` how many had
+-- begun by then.
+--
+-- It gets the new name first: the old one leads nowhere from then on.
+-- ALTER DATABASE does not rename a database that has a session. The server looks a name up again
+-- once it has the lock of a session that begins, so after the commit such a session has been refused,
+-- or holds that lock, or is listed, or has been counted.
+CREATE OR REPLACE PROCEDURE give_back(
+    name text, stats_reset timestamptz, pid integer, sessions bigint, parked boolean, INOUT given text)
+LANGUAGE plpgsql AS $$
+DECLARE
+    found_oid oid;
 BEGIN
-    IF NOT EXISTS (
+    UPDATE claim c
+    SET database = c.template || '_' || nextval('clone_number'), was = c.database
+    WHERE c.database = give_back.name AND NOT c.dropping
+    RETURNING c.database INTO given;
+    UPDATE pg_database d SET datname = given WHERE d.datname = give_back.name AND given IS NOT NULL
+    RETURNING d.oid INTO found_oid;
+    DELETE FROM recycled r WHERE r.database = give_back.name;
+    COMMIT;
+    IF EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'object'
+                   AND l.classid = 'pg_database'::regclass AND l.objid = found_oid) THEN
+        given := NULL;
+    END IF;
+    IF EXISTS (SELECT FROM pg_stat_get_activity(NULL) a
+               WHERE a.datid = found_oid AND a.pid <> give_back.pid) THEN
+        given := NULL;
+    END IF;
+    IF pg_stat_get_db_sessions(found_oid) <> give_back.sessions OR NOT EXISTS (
         SELECT FROM pg_database d
             JOIN claim c ON c.database = d.datname JOIN template t ON t.name = c.template
-        WHERE d.datname = give_back.name AND NOT d.datistemplate AND d.datallowconn
+        WHERE d.datname = given AND NOT d.datistemplate AND d.datallowconn
           AND database_properties(d.datname) = t.properties
     ) THEN
-        RETURN false;
+        given := NULL;
+    END IF;
+    IF given IS NULL THEN
+        RETURN;
     END IF;
     IF give_back.parked THEN
-        UPDATE claim c SET parked = true WHERE c.database = name AND NOT c.dropping;
+        UPDATE claim c SET parked = true WHERE c.database = given AND NOT c.dropping;
     ELSE
-        DELETE FROM claim c WHERE c.database = name AND NOT c.dropping;
+        DELETE FROM claim c WHERE c.database = given AND NOT c.dropping;
     END IF;
-    IF NOT FOUND THEN
-        RETURN false;
+    IF FOUND THEN
+        INSERT INTO recycled VALUES (given, give_back.stats_reset);
+    ELSE
+        given := NULL;
     END IF;
-    INSERT INTO recycled VALUES (name, give_back.stats_reset)
-    ON CONFLICT (database) DO UPDATE SET stats_reset = excluded.stats_reset;
-    RETURN true;
 END $$;
 
--- Says that the holder is about to drop a database; false if it is no longer the holder's to drop.
-CREATE OR REPLACE FUNCTION begin_drop(name text, lease integer) RETURNS boolean LANGUAGE sql AS $$
-    WITH begun AS (
-        UPDATE claim c SET dropping = true
-        WHERE c.database = begin_drop.name AND c.lease = begin_drop.lease AND NOT c.parked
-        RETURNING c.database)
-    SELECT EXISTS (SELECT FROM begun)
+-- Says that the holder is about to drop a database, and returns its name, which may be newer than
+-- the one that the holder knows; null if it is no longer the holder's to drop.
+CREATE OR REPLACE FUNCTION begin_drop(name text, lease integer) RETURNS text LANGUAGE sql AS $$
+    UPDATE claim c SET dropping = true
+    WHERE begin_drop.name IN (c.database, c.was) AND c.lease = begin_drop.lease AND NOT c.parked
+    RETURNING c.database
 $$;
 
 -- Forgets a database that was dropped.

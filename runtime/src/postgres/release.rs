@@ -73,9 +73,6 @@ impl TestDatabase {
         let (Some(connection), Some(mark)) = (self.take_session(), self.mark) else {
             return false;
         };
-        if self.handed_out.load(Ordering::Relaxed) {
-            return false;
-        }
         let recycled = self.try_recycle(template, stats_reset, connection, mark);
         // Whatever the reason that it cannot be done: to drop the database is right.
         matches!(tokio::time::timeout(PATIENCE, recycled).await, Ok(Ok(true)))
@@ -102,7 +99,8 @@ impl TestDatabase {
         let recycled = recycle(&mut connection, &known).await;
         let Ok(Some(Reset {
             stats_reset,
-            session,
+            sessions,
+            as_new,
         })) = recycled
         else {
             // Its backend ends by itself, and no test waits for that.
@@ -111,25 +109,32 @@ impl TestDatabase {
         };
         let reset = stats_reset.map_or_else(|| "NULL".to_owned(), |reset| literal(&reset));
         let give_back = format!(
-            "SELECT give_back({}, {reset}, {})",
+            "CALL give_back({}, {reset}, {}, {sessions}, {as_new}, NULL)",
             literal(&self.database),
-            session.is_some()
+            mark.pid
         );
-        if session.is_none() {
+        if !as_new {
             connection.close_hard().await?;
-            return self.server.ask(&give_back).await?.try_get(0);
+            let given: Option<String> = self.server.ask(&give_back).await?.try_get(0)?;
+            return Ok(given.is_some());
         }
-        let given: bool = self.server.ask(&give_back).await?.try_get(0)?;
-        if given {
-            self.park(Session { connection, mark });
-        }
-        Ok(given)
+        let given: Option<String> = self.server.ask(&give_back).await?.try_get(0)?;
+        let Some(database) = given else {
+            return Ok(false);
+        };
+        let session = Session {
+            connection,
+            mark,
+            opened_in: self.opened_in.clone(),
+        };
+        self.park(database, session);
+        Ok(true)
     }
 
-    /// Parks the session for a next test of this process. The one that was parked for longest may
-    /// have to make way, and its database is free then.
-    fn park(&self, session: Session) {
-        let oldest = self.server.sessions.put(self.database.clone(), session);
+    /// Parks a session in a database for a next test of this process. The one that was parked for
+    /// longest may have to make way, and its database is free then.
+    fn park(&self, database: String, session: Session) {
+        let oldest = self.server.sessions.put(database, session);
         let Some((database, session)) = oldest else {
             return;
         };
@@ -264,7 +269,7 @@ impl Slot for TestDatabase {
         // An engine takes a moment to store what a server says.
         for _ in 0..LOG_LOOKS {
             let log = self.server.endpoint.log_tail(500).await;
-            let ours = lines_of(&log, &self.database, &since);
+            let ours = lines_of(&log, [&self.database, &self.opened_in], &since);
             if log.is_empty() || !ours.is_empty() {
                 return ours;
             }

@@ -183,7 +183,7 @@ impl Script {
                 )
             }
             (_, kind) => {
-                format!("correct the {kind} and run the test again; nothing of it was kept")
+                format!("correct the {kind} and run the test again; nothing of it was applied")
             }
         });
         if may_pass(server.code()) {

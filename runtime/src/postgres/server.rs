@@ -48,7 +48,7 @@ pub struct Server {
     /// Whether what dead processes have left was dropped.
     pub(super) swept: OnceCell<()>,
     pub(super) sessions: Sessions,
-    /// One task at a time makes clones ahead.
+    /// One task at a time prewarms clones.
     pub(super) topping_up: Mutex<()>,
     /// The port of ours that greets as a server does, once it is needed.
     pub(super) greeter: OnceCell<Option<u16>>,

@@ -1,6 +1,6 @@
 //! A test's database, from its claim to its release.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::pool::PoolOptions;
@@ -30,11 +30,11 @@ pub struct TestDatabase {
     /// has it.
     pub(super) session: Mutex<Option<PgConnection>>,
     pub(super) mark: Option<Mark>,
+    /// The name that the database had when that session was opened.
+    pub(super) opened_in: String,
     pub(super) greeter: Option<u16>,
     /// How many connections the pool has made, that session included.
     pub(super) made: Arc<AtomicUsize>,
-    /// Whether the test was given what opens connections that we do not know of.
-    pub(super) handed_out: Arc<AtomicBool>,
     /// Pools of other clients, which are closed at the test's end.
     pub(super) pools: Pools,
 }
@@ -46,7 +46,7 @@ pub(super) enum Origin {
     /// It was cloned from a template.
     Clone {
         template: String,
-        /// Whether clones are made ahead of tests like this.
+        /// Whether clones are prewarmed for tests like this.
         prewarmed: bool,
         recycle: bool,
         /// When the statistics of the database were set to zero, if ever.
@@ -73,19 +73,25 @@ impl TestDatabase {
             pool: OnceCell::new(),
             session: Mutex::new(None),
             mark: None,
+            opened_in: String::new(),
             greeter: None,
             made: Arc::default(),
-            handed_out: Arc::default(),
             pools: Pools::default(),
         }
     }
 
     /// Has the test begin with a session in the database, if there is one.
     pub(super) async fn with_session(mut self, session: Option<Session>) -> Self {
-        if let Some(Session { connection, mark }) = session {
+        if let Some(session) = session {
+            let Session {
+                connection,
+                mark,
+                opened_in,
+            } = session;
             self.greeter = *self.server.greeter.get_or_init(session::greeter).await;
             self.session = Mutex::new(Some(connection));
             self.mark = Some(mark);
+            self.opened_in = opened_in;
         }
         self
     }
@@ -99,27 +105,9 @@ impl TestDatabase {
             .database(&self.database)
     }
 
-    /// Returns how the test connects, for the test to keep.
-    pub(super) fn hand_out_options(&self) -> PgConnectOptions {
-        self.handed_out.store(true, Ordering::Relaxed);
-        self.options()
-    }
-
-    /// Returns what is set once the test has what opens connections that we do not know of.
-    pub(super) fn handed_out(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.handed_out)
-    }
-
     /// Returns the URL of the database, with its password.
     pub(super) fn url(&self) -> String {
         address::url(&self.server.endpoint, &self.user, &self.database)
-    }
-
-    /// Returns the URL of the database, for the test to keep.
-    #[allow(dead_code, reason = "some clients take none")]
-    pub(super) fn hand_out_url(&self) -> String {
-        self.handed_out.store(true, Ordering::Relaxed);
-        self.url()
     }
 
     /// Returns how many connections a pool of the test may open.
@@ -152,13 +140,12 @@ impl TestDatabase {
     pub(super) async fn pool(&self) -> &PgPool {
         let open = async || {
             let settings = self.pool_options();
-            match (self.take_session(), self.mark) {
-                (Some(connection), Some(mark)) => {
-                    let session = Session { connection, mark };
+            match self.take_session() {
+                Some(session) => {
                     let made = Arc::clone(&self.made);
                     session::pool(session, settings, self.options(), self.greeter, made).await
                 }
-                _ => settings.connect_lazy_with(self.options()),
+                None => settings.connect_lazy_with(self.options()),
             }
         };
         self.pool.get_or_init(open).await

@@ -118,7 +118,7 @@ impl Providers {
         examine::examine(&self.config, spec, open).await
     }
 
-    /// Says what a service runs on, if the environment asks for that.
+    /// Prints what a service runs on, if the environment asks for that.
     fn announce(&self, service: &str, endpoint: &Endpoint, provider: &str, reason: &str) {
         if self.config.verbose() {
             let server = endpoint.description();

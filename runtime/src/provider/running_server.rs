@@ -38,7 +38,7 @@ impl RunningServer {
         self.log.tail(lines).await
     }
 
-    /// Ends it with all that it has, whoever uses it; returns whether it is ours to end.
+    /// Ends it with all that it has, even if processes use it; returns whether it is ours to end.
     ///
     /// # Errors
     ///

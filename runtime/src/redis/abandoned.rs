@@ -46,7 +46,7 @@ impl Server {
         self.ask(&release).await
     }
 
-    /// Gives back what processes that are gone had claimed.
+    /// Frees what processes that are gone had claimed.
     pub(super) async fn free_abandoned(&self) -> RedisResult<()> {
         let claims: Vec<(i64, String)> = self.ask(redis::cmd("HGETALL").arg(CLAIMS)).await?;
         if claims

@@ -151,7 +151,7 @@ impl Server {
             )
     }
 
-    /// Gives back the database of a test that has ended. One that may still be used is put aside
+    /// Frees the database of a test that has ended. One that may still be used is put aside
     /// until this process ends.
     pub(super) async fn give_back(&self, number: i64, dirty: bool) -> RedisResult<()> {
         if let Address::Started { .. } = self.endpoint.address() {
@@ -206,7 +206,7 @@ impl Server {
         self.ask(&retain).await
     }
 
-    /// Gives back a number that was claimed and not used.
+    /// Frees a number that was claimed and not used.
     async fn forget(&self, number: i64) -> RedisResult<()> {
         self.ask(redis::cmd("HDEL").arg(CLAIMS).arg(number)).await
     }

@@ -22,7 +22,7 @@ pub(crate) struct Pull {
 }
 
 impl Pull {
-    /// Says that the image is pulled.
+    /// Notes that the image is pulled.
     pub(crate) fn of(image: &str) -> Self {
         progress(&format!("pulling the image {image}"));
         let bar = std::io::stderr().is_terminal().then(|| bar(image));

@@ -293,7 +293,7 @@ fn runtime(flavor: Flavor) -> Result<Runtime> {
         .map_err(|error| Error::new("start the test's tokio runtime").because(error))
 }
 
-/// Says what a failed test ran on, and how to look at it if it is retained.
+/// Prints what a failed test ran on, and how to look at it if it is retained.
 async fn report_failure(cx: &TestContext, record: &Record, retained: bool) {
     if let Some(error) = record.error() {
         report::failed_test(&format!("the body returned: {error}"));
@@ -312,7 +312,7 @@ async fn report_failure(cx: &TestContext, record: &Record, retained: bool) {
     report_steps(record);
 }
 
-/// Says how to look at what is retained, and how to remove it.
+/// Prints how to look at what is retained, and how to remove it.
 fn report_retained(held: &Held) {
     if let Some(look) = held.inspection() {
         report::failed_test(&format!("retained: {look}"));

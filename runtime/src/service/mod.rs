@@ -81,7 +81,7 @@ pub trait Service: Default + Debug + Send + Sync + 'static {
     /// An [`OpenError`], which says whether to try again.
     fn open(endpoint: Endpoint) -> impl Future<Output = Result<Self::Server, OpenError>> + Send;
 
-    /// Gives one test its part of the server.
+    /// Claims a part of the server for one test.
     ///
     /// Called once per test. What the slot has must be out of reach for all other tests, in this
     /// process and in others, until [`Slot::release`] has returned or this process has died. No

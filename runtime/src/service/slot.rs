@@ -41,7 +41,7 @@ pub trait Slot: Send + Sync + 'static {
         std::future::ready(())
     }
 
-    /// Gives the slot back. It does not run if the process is killed, or if the test has leaked its
+    /// Releases the slot. It does not run if the process is killed, or if the test has leaked its
     /// context: a claim must end with the process by itself.
     ///
     /// Called once, after the test's runtime has ended. On a server that outlives the tests, and in

@@ -13,7 +13,7 @@ use super::{as_user, directory, end, finish, free_port, output, wait_for, wrappe
 /// The role that tests have: it may create databases, and nothing else.
 pub const ROLE: &str = "tester";
 /// The database in which processes with this role know of each other.
-pub const REGISTRY: &str = "container_test_2_tester";
+pub const REGISTRY: &str = "container_test_3_tester";
 /// Its password.
 pub const PASSWORD: &str = "tell-nobody";
 

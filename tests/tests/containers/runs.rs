@@ -17,7 +17,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// Longest time that a run may take.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// A user of the engine, who shares no container with anybody else.
+/// A user of the engine, who shares no container with another user.
 pub(crate) struct User {
     engine: Engine,
     name: String,

@@ -95,7 +95,7 @@ fn the_capacity_of_killed_processes_goes_to_those_that_wait() {
     passed(&waiting, 8);
     assert!(
         waiting.output.contains(
-            "container-test: waiting for one of 2 places on the server postgres://tester@127.0.0.1:"
+            "container-test: waiting for one of the 2 databases that fit the server postgres://tester@127.0.0.1:"
         ),
         "{}",
         waiting.output

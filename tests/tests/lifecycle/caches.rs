@@ -114,7 +114,7 @@ fn a_server_with_a_cached_address_that_is_gone_is_replaced() {
     let second = run().as_the_user_of(&first).finish();
     passed(&second, 2);
 
-    // Somebody else has the ports now that tell whether the containers are there.
+    // Another program has the ports now that tell whether the containers are there.
     let addresses = files(cache.path(), ".address");
     assert_eq!(addresses.len(), 2);
     assert!(first.remove_containers() >= 2);

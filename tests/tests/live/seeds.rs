@@ -44,8 +44,8 @@ async fn seeds_are_applied_in_the_order_written(
     assert_eq!(session, "ada \"the first\"");
     let list: Vec<String> = redis.lrange("list", 0, -1).await?;
     assert_eq!(list, ["a", "b", "c d"]);
-    let remembered: i64 = redis.get("accounts").await?;
-    assert_eq!(remembered, 3);
+    let cached: i64 = redis.get("accounts").await?;
+    assert_eq!(cached, 3);
     Ok(())
 }
 

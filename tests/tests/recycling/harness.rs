@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use container_test::sqlx::postgres::PgConnectOptions;
-use container_test::sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, raw_sql};
+use container_test::sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
 use container_test::{Builder, Migrations, Postgres, TestContext};
 
 const SCHEMA: &str = include_str!("schema.sql");
@@ -34,6 +34,24 @@ pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     runtime.enable_all().build().unwrap().block_on(future)
 }
 
+/// The number of a database, which stays when it is given on under another name.
+pub(crate) async fn number_of(registry: &mut PgConnection, name: &str) -> String {
+    sqlx::query_scalar("SELECT oid::text FROM pg_database WHERE datname = $1")
+        .bind(name)
+        .fetch_one(registry)
+        .await
+        .unwrap()
+}
+
+/// The present name of a database, if it is there.
+pub(crate) async fn name_of(registry: &mut PgConnection, number: &str) -> Option<String> {
+    sqlx::query_scalar("SELECT datname FROM pg_database WHERE oid = $1::text::oid")
+        .bind(number)
+        .fetch_optional(registry)
+        .await
+        .unwrap()
+}
+
 /// Whether the database, which a test has used, was recycled rather than dropped; waits until
 /// that is decided.
 pub(crate) fn is_recycled(database: &str) -> bool {
@@ -41,8 +59,9 @@ pub(crate) fn is_recycled(database: &str) -> bool {
         let mut connection = registry().await;
         for _ in 0..1_000 {
             let (exists, in_use): (bool, bool) = sqlx::query_as(
-                "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1),
-                        EXISTS (SELECT FROM claim WHERE database = $1 AND NOT parked)",
+                "SELECT EXISTS (SELECT FROM pg_database WHERE oid = $1::text::oid),
+                        EXISTS (SELECT FROM claim c JOIN pg_database d ON d.datname = c.database
+                                WHERE d.oid = $1::text::oid AND NOT c.parked)",
             )
             .bind(database)
             .fetch_one(&mut connection)
@@ -58,11 +77,19 @@ pub(crate) fn is_recycled(database: &str) -> bool {
     })
 }
 
-/// How a test connects. A test that takes the options as an argument could connect later, and so
-/// its database is never recycled.
+/// How a test connects.
 pub(crate) async fn options(cx: &TestContext) -> PgConnectOptions {
-    let pool: PgPool = cx.get().await.unwrap();
-    (*pool.connect_options()).clone()
+    cx.get().await.unwrap()
+}
+
+/// The number of a test's database.
+pub(crate) async fn number(cx: &TestContext) -> String {
+    let options = options(cx).await;
+    REGISTRY.get_or_init(|| options.clone().database("container_test_3"));
+    let mut registry = registry().await;
+    let number = number_of(&mut registry, options.get_database().unwrap()).await;
+    registry.close().await.unwrap();
+    number
 }
 
 /// A line of tests that share a template.
@@ -99,8 +126,8 @@ impl Line {
         }
     }
 
-    /// Runs one test: provides its database, runs the body, cleans up. Returns the database's name
-    /// beside what the body returned.
+    /// Runs one test: provides its database, runs the body, cleans up. Returns the database's
+    /// number beside what the body returned.
     pub(crate) fn test<T>(self, body: impl AsyncFnOnce(TestContext) -> T) -> (String, T) {
         let mut postgres = Postgres::default();
         postgres.args = ARGS.map(str::to_owned).to_vec();
@@ -112,9 +139,7 @@ impl Line {
             test = test.seed_file("postgres", "tests/recycling/seed.sql");
         }
         test.run(async |cx| {
-            let options = options(&cx).await;
-            let database = options.get_database().unwrap_or_default().to_owned();
-            REGISTRY.get_or_init(|| options.database("container_test_2"));
+            let database = number(&cx).await;
             Ok((database, body(cx).await))
         })
         .unwrap()
@@ -124,8 +149,7 @@ impl Line {
     pub(crate) fn test_on<T>(self, database: &str, body: impl AsyncFn(TestContext) -> T) -> T {
         loop {
             let on_it = async |cx: TestContext| {
-                let options = options(&cx).await;
-                if options.get_database() == Some(database) {
+                if number(&cx).await == database {
                     return Some(body(cx).await);
                 }
                 let mut connection: PgConnection = cx.get().await.unwrap();

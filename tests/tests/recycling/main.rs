@@ -288,28 +288,64 @@ fn a_seed_that_a_test_has_set_does_not_show_in_the_next() {
 }
 
 #[test]
-fn what_a_test_leaves_running_does_not_reach_the_next_test() {
+fn an_address_leads_nowhere_once_its_test_has_ended() {
     let line = Line::new("late");
-    let (database, late) = line.test(async |cx| {
+    let (database, addresses) = line.test(async |cx| {
         let pool: PgPool = cx.get().await.unwrap();
         raw_sql("INSERT INTO letters VALUES (1, 'mine')")
             .execute(&pool)
             .await
             .unwrap();
         let url = cx.get::<Database>().await.unwrap().url().to_owned();
-        // A thread with a runtime of its own, which connects when the test is over.
-        std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(500));
-            harness::wait(async {
-                let mut connection = PgConnection::connect(&url).await?;
-                raw_sql("INSERT INTO letters VALUES (2, 'late')")
-                    .execute(&mut connection)
-                    .await
-            })
-        })
+        let of_pool = (*pool.connect_options()).clone();
+        [options(&cx).await, of_pool, url.parse().unwrap()]
     });
-    assert!(!is_recycled(&database), "its URL was handed out");
-    assert!(late.join().unwrap().is_err(), "there is still a database");
+    assert!(is_recycled(&database));
+    line.test_on(&database, async |_| {
+        for address in &addresses {
+            let refused = PgConnection::connect_with(address).await.unwrap_err();
+            let code = refused.as_database_error().and_then(|error| error.code());
+            assert_eq!(code.as_deref(), Some("3D000"), "{refused}");
+        }
+    });
+}
+
+#[test]
+fn a_session_that_begins_while_a_test_ends_does_not_reach_the_next_test() {
+    let line = Line::new("race");
+    let mut recycled = 0;
+    for _ in 0..40 {
+        let (database, late) = line.test(async |cx| {
+            let options = options(&cx).await;
+            // A thread with a runtime of its own, which connects until the address leads nowhere.
+            std::thread::spawn(move || {
+                harness::wait(async {
+                    for _ in 0..500 {
+                        let Ok(mut connection) = PgConnection::connect_with(&options).await else {
+                            return true;
+                        };
+                        // The database may be dropped meanwhile.
+                        let _ = raw_sql("INSERT INTO letters VALUES (2, 'late')")
+                            .execute(&mut connection)
+                            .await;
+                        let _ = connection.close().await;
+                    }
+                    false
+                })
+            })
+        });
+        line.test(async |cx| {
+            let pool: PgPool = cx.get().await.unwrap();
+            let late: i64 = sqlx::query_scalar("SELECT count(*) FROM letters WHERE body = 'late'")
+                .fetch_one(&pool)
+                .await
+                .unwrap();
+            assert_eq!(late, 0);
+        });
+        assert!(late.join().unwrap(), "the address still leads there");
+        recycled += u32::from(is_recycled(&database));
+    }
+    println!("{recycled} of 40 databases were recycled");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use container_test::TestContext;
 use container_test::sqlx::{Connection, PgConnection, PgPool, raw_sql};
 
-use crate::harness::{Line, is_recycled, options, registry, wait};
+use crate::harness::{Line, is_recycled, name_of, number, registry, wait};
 
 /// Says what a process of its own does.
 const ROLE: &str = "RECYCLING_ROLE";
@@ -49,15 +49,10 @@ fn line() -> Line {
     Line::new("processes")
 }
 
-async fn database(cx: &TestContext) -> String {
-    let options = options(cx).await;
-    options.get_database().unwrap().to_owned()
-}
-
 /// Ends at once in the middle of a test, after another test whose database has been reset.
 fn leave() {
     line().test(async |cx: TestContext| -> () {
-        let in_use = database(&cx).await;
+        let in_use = number(&cx).await;
         let other = thread::spawn(|| {
             let (reset, ()) = line().test(async |_| ());
             assert!(is_recycled(&reset));
@@ -72,23 +67,15 @@ fn leave() {
 fn take() {
     let dirty = std::env::var(DIRTY).unwrap();
     line().test(async |cx| {
-        println!("SAID {}", database(&cx).await);
+        println!("SAID {}", number(&cx).await);
         let mut connection = registry().await;
         for _ in 0..1_000 {
-            if !exists(&mut connection, &dirty).await {
+            if name_of(&mut connection, &dirty).await.is_none() {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
-}
-
-async fn exists(connection: &mut PgConnection, database: &str) -> bool {
-    sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-        .bind(database)
-        .fetch_one(connection)
-        .await
-        .unwrap()
 }
 
 /// Claims all that is ready for tests of the template, for as long as the connection lives.
@@ -126,23 +113,26 @@ fn the_reset_databases_of_a_killed_process_go_to_the_next_and_the_rest_is_droppe
     let (mine, ()) = line().test(async |_| ());
     let said = in_a_process("leave", "");
     let (dirty, reset) = said.split_once(' ').unwrap();
-    let (template, _) = reset.rsplit_once('_').unwrap();
     wait(async {
         let mut connection = registry().await;
+        let name = name_of(&mut connection, reset).await.unwrap();
+        let (template, _) = name.rsplit_once('_').unwrap();
         // A reset database is parked for its process only where sessions are parked.
         let theirs = is_parked(&mut connection, reset).await;
         let ours = is_parked(&mut connection, &mine).await;
         claim_all(&mut connection, template).await;
         let taken = in_a_process("take", dirty);
         assert_eq!(taken == reset, theirs, "{taken}");
-        assert!(!exists(&mut connection, dirty).await);
+        assert_eq!(name_of(&mut connection, dirty).await, None);
         assert_eq!(is_parked(&mut connection, &mine).await, ours);
         connection.close().await.unwrap();
     });
 }
 
 async fn is_parked(connection: &mut PgConnection, database: &str) -> bool {
-    sqlx::query_scalar("SELECT EXISTS (SELECT FROM claim WHERE parked AND database = $1)")
+    let parked = "SELECT EXISTS (SELECT FROM claim c JOIN pg_database d ON d.datname = c.database
+                                 WHERE c.parked AND d.oid = $1::text::oid)";
+    sqlx::query_scalar(parked)
         .bind(database)
         .fetch_one(connection)
         .await
@@ -168,9 +158,10 @@ fn crowd() {
             .map(|test| test.join().unwrap().0)
             .collect::<Vec<_>>()
     });
-    let (template, _) = databases[0].rsplit_once('_').unwrap();
     let parked = wait(async {
         let mut connection = registry().await;
+        let name = name_of(&mut connection, &databases[0]).await.unwrap();
+        let (template, _) = name.rsplit_once('_').unwrap();
         loop {
             let (in_use, idle, sessions): (i64, i64, i64) = sqlx::query_as(
                 "SELECT count(*) FILTER (WHERE NOT parked), count(*) FILTER (WHERE parked),

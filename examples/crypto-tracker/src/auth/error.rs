@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// Somebody has signed up with this e-mail address before.
+    /// There is an account with this e-mail address.
     #[error("the e-mail address is taken")]
     EmailExists,
     /// No user has this e-mail address and this password.

@@ -1,4 +1,4 @@
-//! The pool `bb8-postgres`, without TLS. It cannot be closed.
+//! The pool `bb8-postgres`, without TLS. It cannot be closed, and ends with its last copy.
 
 use bb8::Pool;
 use bb8_postgres::PostgresConnectionManager;
@@ -13,7 +13,6 @@ use crate::postgres::options::Postgres;
 impl<D: Declares<Postgres>> FromContext<D> for Pool<PostgresConnectionManager<NoTls>> {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
         let slot = cx.slot::<Postgres>()?;
-        slot.hand_out_url();
         let open = || {
             let manager = PostgresConnectionManager::new(config(slot)?, NoTls);
             let settings = Pool::builder().max_size(slot.max_connections());

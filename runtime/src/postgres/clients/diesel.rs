@@ -1,4 +1,4 @@
-//! The client `diesel`, and its pool `r2d2`, which cannot be closed.
+//! The client `diesel`, and its pool `r2d2`.
 
 use diesel::r2d2::{ConnectionManager, Pool};
 use diesel::{Connection, PgConnection};
@@ -20,7 +20,7 @@ impl<D: Declares<Postgres>> FromContext<D> for PgConnection {
 impl<D: Declares<Postgres>> FromContext<D> for Pool<ConnectionManager<PgConnection>> {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
         let slot = cx.slot::<Postgres>()?;
-        let url = slot.hand_out_url();
+        let url = slot.url();
         let open = || {
             let settings = Pool::builder()
                 .max_size(slot.max_connections())

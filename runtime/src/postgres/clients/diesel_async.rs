@@ -1,4 +1,4 @@
-//! The client `diesel-async`, with its pools of `deadpool` and of `bb8`, which cannot be closed.
+//! The client `diesel-async`, with its pools of `deadpool` and of `bb8`.
 
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, bb8, deadpool};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
@@ -35,7 +35,7 @@ impl<D: Declares<Postgres>> FromContext<D> for deadpool::Pool<AsyncPgConnection>
 impl<D: Declares<Postgres>> FromContext<D> for bb8::Pool<AsyncPgConnection> {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
         let slot = cx.slot::<Postgres>()?;
-        let url = slot.hand_out_url();
+        let url = slot.url();
         let open = || {
             let settings = bb8::Pool::builder().max_size(slot.max_connections());
             Ok(settings.build_unchecked(AsyncDieselConnectionManager::new(url)))

@@ -1,9 +1,5 @@
 //! The clients that a test's database can be injected as, and the tools whose migrations make its
 //! schema: a file each, behind its feature.
-//!
-//! A client that gives its address away, or whose pool cannot be closed, asks for the URL with
-//! `hand_out_url`: the test's database is dropped rather than recycled. A connection or a pool that
-//! is closed asks with `url`.
 
 #[cfg(feature = "bb8-postgres")]
 mod bb8_postgres;

@@ -39,7 +39,7 @@ impl<D: Declares<Postgres>> FromContext<D> for PgConnection {
 
 impl<D: Declares<Postgres>> FromContext<D> for PgConnectOptions {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
-        Ok(cx.slot::<Postgres>()?.hand_out_options())
+        Ok(cx.slot::<Postgres>()?.options())
     }
 }
 

@@ -51,7 +51,6 @@ impl<D: Declares<Postgres>> FromContext<D> for PgConnection {
 impl<D: Declares<Postgres>> FromContext<D> for PgConnectOptions {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
         let slot = cx.slot::<Postgres>()?;
-        slot.hand_out_url();
         options(slot)
     }
 }

@@ -27,7 +27,6 @@ impl<D: Declares<Postgres>> FromContext<D> for Client {
 impl<D: Declares<Postgres>> FromContext<D> for Config {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
         let slot = cx.slot::<Postgres>()?;
-        slot.hand_out_url();
         config(slot)
     }
 }

@@ -84,8 +84,10 @@ const STATISTICS: &str = "
 pub(in crate::postgres) struct Reset {
     /// When the statistics were set to zero.
     pub(in crate::postgres) stats_reset: Option<String>,
-    /// The session, if it equals a new one.
-    pub(in crate::postgres) session: Option<Mark>,
+    /// How many sessions of the database had begun by then, of those that are counted.
+    pub(in crate::postgres) sessions: i64,
+    /// Whether the session equals a new one.
+    pub(in crate::postgres) as_new: bool,
 }
 
 /// What is known of a database before it is looked at.
@@ -130,18 +132,17 @@ pub(in crate::postgres) async fn recycle(
         began,
         memory,
     } = plan;
-    let session = Some(mark).filter(|mark| {
-        parkable
-            && database.try_get("pid").ok() == Some(mark.pid)
-            && memory
-                .as_ref()
-                .is_some_and(|memory| memory.equals_new(mark.settings))
-            && !remembers_pages(&undo)
-    });
+    if database.try_get::<i32, _>("pid")? != mark.pid {
+        return Ok(None);
+    }
+    let as_new = parkable
+        && memory.is_some_and(|memory| memory.equals_new(mark.settings))
+        && !remembers_pages(&undo);
     if undo.is_empty() {
         return Ok(Some(Reset {
             stats_reset: reset,
-            session,
+            sessions: began,
+            as_new,
         }));
     }
     carry_out(connection, &undo).await?;
@@ -164,7 +165,8 @@ pub(in crate::postgres) async fn recycle(
         if clean.try_get(0)? && undisturbed && done.try_get("alone")? {
             return Ok(Some(Reset {
                 stats_reset: done.try_get("reset")?,
-                session,
+                sessions: 0,
+                as_new,
             }));
         }
         if !undisturbed {

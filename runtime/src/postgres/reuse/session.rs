@@ -43,13 +43,15 @@ pub(in crate::postgres) const OLDEST: i32 = 160_000;
 pub(in crate::postgres) struct Session {
     pub(in crate::postgres) connection: PgConnection,
     pub(in crate::postgres) mark: Mark,
+    /// The name that its database had when it was opened: the server's log goes on to use it.
+    pub(in crate::postgres) opened_in: String,
 }
 
 /// What a session is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::postgres) struct Mark {
     /// Its process on the server.
-    pub(super) pid: i32,
+    pub(in crate::postgres) pid: i32,
     /// The memory that its settings took when it was new; `None` on servers that do not tell.
     pub(super) settings: Option<i64>,
 }
@@ -78,7 +80,11 @@ impl Session {
             pid: row.try_get("pid").ok()?,
             settings: row.try_get("settings").ok()?,
         };
-        Some(Self { connection, mark })
+        Some(Self {
+            connection,
+            mark,
+            opened_in: options.get_database()?.to_owned(),
+        })
     }
 
     /// Returns whether this is the session of the mark.
@@ -164,10 +170,10 @@ impl Sessions {
     }
 }
 
-/// Returns a pool whose first connection is the session; `made` counts the connections that it
+/// Returns a pool whose first connection is that of a session; `made` counts the connections that it
 /// makes. Without a port to greet at, the pool connects by itself, and the session is closed.
 pub(in crate::postgres) async fn pool(
-    session: Session,
+    session: PgConnection,
     settings: PoolOptions<Postgres>,
     options: PgConnectOptions,
     greeter: Option<u16>,
@@ -187,7 +193,7 @@ pub(in crate::postgres) async fn pool(
 }
 
 async fn hand_over(
-    session: Session,
+    session: PgConnection,
     settings: PoolOptions<Postgres>,
     port: u16,
     made: Arc<AtomicUsize>,
@@ -197,7 +203,7 @@ async fn hand_over(
         .port(port)
         .username("nobody")
         .ssl_mode(PgSslMode::Disable);
-    let session = Arc::new(Mutex::new(Some(session.connection)));
+    let session = Arc::new(Mutex::new(Some(session)));
     let answered_just_now = AtomicBool::new(true);
     settings
         // A pool looks whether a connection answers before it gives it out. The session has answered.

@@ -4,10 +4,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use container_test::redis::AsyncCommands;
-use container_test::redis::aio::ConnectionManager;
-use container_test::sqlx::{self, Connection, PgConnection, PgPool};
-use container_test::{Database, Keyspace, container_test};
+// The dependency has another name in this crate.
+use database_tests::redis::AsyncCommands;
+use database_tests::redis::aio::ConnectionManager;
+use database_tests::sqlx::{self, Connection, PgConnection, PgPool};
+use database_tests::{Database, Keyspace, container_test};
 
 /// How often a test looks.
 const POLL: Duration = Duration::from_millis(100);
@@ -66,7 +67,7 @@ async fn sees_only_its_own(number: u64, database: &Database, pool: PgPool, keysp
 
 macro_rules! tests {
     ($($name:ident $number:literal)*) => {$(
-        #[container_test(postgres, redis)]
+        #[container_test(postgres, redis, crate = database_tests)]
         async fn $name(database: Database, pool: PgPool, keyspace: Keyspace, redis: ConnectionManager) -> anyhow::Result<()> {
             sees_only_its_own($number, &database, pool, &keyspace, redis).await
         }

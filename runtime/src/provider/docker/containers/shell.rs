@@ -1,4 +1,4 @@
-//! Which images have no shell: found out by an attempt, and remembered in the user's cache.
+//! Which images have no shell: found out by an attempt, and noted in the user's cache.
 
 use crate::hash;
 use crate::lifecycle::Cache;
