@@ -167,9 +167,11 @@ BEGIN
 END $$;
 
 -- What the server knows of a database beside its contents: owner, rights, limit, comment, labels,
--- settings. Null if something refers to it that no clone has.
-CREATE OR REPLACE FUNCTION database_properties(name text) RETURNS text LANGUAGE sql AS $$
-    SELECT jsonb_build_object(
+-- settings. Null if something refers to it that no clone has. In PL/pgSQL, whose plans are cached: to
+-- plan it takes seven times as long as to run it.
+CREATE OR REPLACE FUNCTION database_properties(name text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN (SELECT jsonb_build_object(
         'owner', pg_get_userbyid(d.datdba),
         'acl', (SELECT jsonb_agg(a.entry ORDER BY a.entry)
                 FROM (SELECT concat_ws(' ', grantee, privilege_type, is_grantable) AS entry
@@ -183,11 +185,11 @@ CREATE OR REPLACE FUNCTION database_properties(name text) RETURNS text LANGUAGE 
                      FROM pg_db_role_setting s, unnest(s.setconfig) setting
                      WHERE s.setdatabase = d.oid))::text
     FROM pg_database d
-    WHERE d.datname = name
+    WHERE d.datname = database_properties.name
       AND NOT EXISTS (SELECT FROM pg_subscription s WHERE s.subdbid = d.oid)
       AND NOT EXISTS (SELECT FROM pg_prepared_xact() p WHERE p.dbid = d.oid)
-      AND NOT EXISTS (SELECT FROM pg_get_replication_slots() s WHERE s.datoid = d.oid)
-$$;
+      AND NOT EXISTS (SELECT FROM pg_get_replication_slots() s WHERE s.datoid = d.oid));
+END $$;
 
 -- Gives back a database whose contents equal its template, parked for its holder's next test or to
 -- all, and returns its new name; null if another session or something outside of it is in the way,
