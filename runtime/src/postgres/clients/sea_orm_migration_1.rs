@@ -6,7 +6,7 @@ use sea_orm_1::{DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector};
 use sea_orm_migration_1::MigratorTrait;
 use sqlx_postgres_0_8::{PgDatabaseError, PgPool};
 
-use super::errors::words;
+use super::errors::words::words;
 use crate::postgres::code::Code;
 use crate::postgres::database::Database;
 use crate::postgres::failure::may_pass;

@@ -6,7 +6,7 @@ use sea_orm_2::{DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector};
 use sea_orm_migration_2::MigratorTrait;
 use sqlx::postgres::PgDatabaseError;
 
-use super::errors::words;
+use super::errors::words::words;
 use crate::postgres::code::Code;
 use crate::postgres::database::Database;
 use crate::postgres::failure::may_pass;

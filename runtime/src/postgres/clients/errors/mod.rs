@@ -9,11 +9,10 @@ mod sqlx;
 mod sqlx_0_8;
 #[cfg(feature = "tokio-postgres")]
 mod tokio_postgres;
-mod words;
+pub(super) mod words;
 
 use std::error::Error as StdError;
 
-pub(in crate::postgres) use self::words::words;
 use crate::error::Describe;
 
 /// The clients whose errors are known. Those of pools, and of sea-orm 1, have one of these as their
