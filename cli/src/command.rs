@@ -63,6 +63,9 @@ pub(crate) struct Up {
     /// Writes the URLs to this file as well, such as `.env`, for as long as the services run
     #[arg(long, value_name = "FILE")]
     pub(crate) env: Option<PathBuf>,
+    /// Prints the URLs as JSON
+    #[arg(long, conflicts_with = "command")]
+    pub(crate) json: bool,
     /// A command that gets the URLs as `DATABASE_URL` and `REDIS_URL`
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
@@ -78,6 +81,9 @@ pub(crate) struct Client {
     /// Seed files for a new database, as a test names them
     #[arg(long, value_name = "SEEDS", value_delimiter = ',')]
     pub(crate) seeds: Vec<String>,
+    /// Prints what the test has as JSON, with its URL, and starts no client
+    #[arg(long, requires = "test", conflicts_with = "arguments")]
+    pub(crate) json: bool,
     /// Further arguments of the client
     #[arg(last = true, value_name = "ARGUMENTS")]
     pub(crate) arguments: Vec<OsString>,
@@ -98,6 +104,9 @@ pub(crate) struct Logs {
     /// How many lines of each log
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub(crate) lines: usize,
+    /// Prints JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -105,6 +114,9 @@ pub(crate) struct Down {
     /// The services, such as `postgres`; by default all
     #[arg(value_name = "SERVICE")]
     pub(crate) services: Vec<String>,
+    /// Prints JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -148,6 +160,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_can_print_json() {
+        let command = Arguments::command();
+        for command in command.get_subcommands() {
+            let mut options = command.get_opts();
+            let json = options.find(|option| option.get_long() == Some("json"));
+            assert!(json.is_some(), "{}", command.get_name());
+        }
     }
 
     #[test]

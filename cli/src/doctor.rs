@@ -1,13 +1,28 @@
-//! `doctor`: which providers can be used, why not, and what to do.
+//! `doctor`: which providers can be used, why not, and what to do; what this machine has for
+//! servers, and what ended runs have left.
 
-use std::process::ExitCode;
+mod report;
 
-use container_test::__private::{Examined, examine};
-use container_test::Result;
-use serde_json::{Value, json};
+use std::process::{Command, ExitCode, Stdio};
 
+use container_test::__private::{Examined, Machine, examine, machine, running, running_tests};
+use container_test::{Postgres, Redis, Result, Service};
+
+use self::report::{json, text};
 use crate::command::Doctor;
+use crate::output::{say, say_json};
 use crate::package::{Declared, Package};
+
+/// What is found.
+struct Found {
+    /// The providers of each service.
+    services: Vec<(&'static str, Vec<Examined>)>,
+    machine: Machine,
+    /// The client programs of this command, and what they say of their versions.
+    clients: Vec<(&'static str, Option<String>)>,
+    /// What failed tests have left to look at: the test, and what it had.
+    retained: Vec<(String, String)>,
+}
 
 /// Prints what is found. It succeeds if each service has a provider that can be used.
 pub(crate) async fn run(doctor: &Doctor) -> Result<ExitCode> {
@@ -19,95 +34,62 @@ pub(crate) async fn run(doctor: &Doctor) -> Result<ExitCode> {
         Err(error) if doctor.of.manifest_path.is_some() => return Err(error),
         // Without a package its defaults.
         Err(_) => vec![
-            Declared::Postgres(container_test::Postgres::default()),
-            Declared::Redis(container_test::Redis::default()),
+            Declared::Postgres(Postgres::default()),
+            Declared::Redis(Redis::default()),
         ],
     };
-    let mut all = Vec::new();
+    let mut examined = Vec::new();
+    let mut specs = Vec::new();
     for service in services {
-        all.push(match service {
-            Declared::Postgres(postgres) => ("postgres", examine(&postgres).await?),
-            Declared::Redis(redis) => ("redis", examine(&redis).await?),
-        });
+        match service {
+            Declared::Postgres(postgres) => {
+                examined.push(("postgres", examine(&postgres).await?));
+                specs.push(postgres.spec()?);
+            }
+            Declared::Redis(redis) => {
+                examined.push(("redis", examine(&redis).await?));
+                specs.push(redis.spec()?);
+            }
+        }
     }
+    let found = Found {
+        services: examined,
+        machine: machine(specs).await?,
+        clients: ["psql", "redis-cli"]
+            .map(|name| (name, version(name)))
+            .into(),
+        retained: retained().await,
+    };
     if doctor.json {
-        let services: serde_json::Map<String, Value> = all
-            .iter()
-            .map(|(service, found)| ((*service).to_owned(), found.iter().map(json).collect()))
-            .collect();
-        println!("{:#}", Value::Object(services));
+        say_json(&json(&found))?;
     } else {
-        print!("{}", text(&all));
+        say(&text(&found))?;
     }
     let usable = |(_, found): &(&str, Vec<Examined>)| found.iter().any(|provider| provider.usable);
-    Ok(if all.iter().all(usable) {
+    Ok(if found.services.iter().all(usable) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
 }
 
-fn json(found: &Examined) -> Value {
-    json!({
-        "provider": found.provider,
-        "usable": found.usable,
-        "reason": found.reason,
-        "fix": found.fix,
-    })
+/// Returns what a program in `PATH` says of its version; nothing if there is none.
+fn version(program: &str) -> Option<String> {
+    let said = Command::new(program)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    Some(String::from_utf8_lossy(&said.stdout).trim().to_owned())
 }
 
-fn text(all: &[(&str, Vec<Examined>)]) -> String {
-    let mut lines = Vec::new();
-    for (service, found) in all {
-        lines.push((*service).to_owned());
-        let mut chosen = false;
-        for Examined {
-            provider,
-            usable,
-            reason,
-            fix,
-        } in found
-        {
-            let state = match usable {
-                true if chosen => "usable",
-                true => "usable, and used",
-                false => "not usable",
-            };
-            chosen |= usable;
-            lines.push(format!("  {provider}: {state}"));
-            lines.push(format!("    why: {}", reason.replace('\n', "\n    ")));
-            lines.extend(fix.as_ref().map(|fix| format!("    fix: {fix}")));
-        }
+/// Returns what failed tests have left to look at. A server that does not say is left out.
+async fn retained() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for server in running().await.unwrap_or_default() {
+        let tests = running_tests(&server).await.unwrap_or_default();
+        let retained = tests.into_iter().filter(|running| running.retained);
+        all.extend(retained.map(|running| (running.test, running.slot)));
     }
-    lines.push(String::new());
-    lines.join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_usable_provider_is_the_one_that_is_used() {
-        let found = |provider, usable, fix: Option<&str>| Examined {
-            provider,
-            usable,
-            reason: "line one\nline two".to_owned(),
-            fix: fix.map(str::to_owned),
-        };
-        let all = [(
-            "redis",
-            vec![
-                found("external", false, Some("set a URL")),
-                found("docker", true, None),
-                found("local", true, None),
-            ],
-        )];
-        assert_eq!(
-            text(&all),
-            "redis\n  external: not usable\n    why: line one\n    line two\n    fix: set a URL\n  \
-             docker: usable, and used\n    why: line one\n    line two\n  \
-             local: usable\n    why: line one\n    line two\n"
-        );
-    }
+    all
 }

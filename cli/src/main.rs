@@ -3,6 +3,7 @@
 mod command;
 mod doctor;
 mod environment;
+mod output;
 mod package;
 mod servers;
 mod signals;

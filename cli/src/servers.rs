@@ -1,6 +1,5 @@
 //! `ps`, `logs` and `down`: the servers that run, and what tests have of them.
 
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use container_test::{Error, Result};
 use serde_json::{Value, json};
 
 use crate::command::{Down, Logs, Ps};
+use crate::output::{say, say_json};
 
 /// Lists the servers.
 pub(crate) async fn ps(ps: &Ps) -> Result<ExitCode> {
@@ -19,16 +19,13 @@ pub(crate) async fn ps(ps: &Ps) -> Result<ExitCode> {
         all.push((server, tests));
     }
     if ps.json {
-        let all: Vec<Value> = all
-            .iter()
-            .map(|(server, tests)| json(server, tests))
-            .collect();
-        say(&format!("{:#}\n", Value::Array(all)));
+        let all = all.iter().map(|(server, tests)| json(server, tests));
+        say_json(&json!({ "servers": all.collect::<Value>() }))?;
     } else if all.is_empty() {
-        say("no server of tests runs\n");
+        say("no server of tests runs\n")?;
     } else {
         for (server, tests) in &all {
-            say(&text(server, tests));
+            say(&text(server, tests))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -37,14 +34,22 @@ pub(crate) async fn ps(ps: &Ps) -> Result<ExitCode> {
 /// Prints the last lines of the servers' logs.
 pub(crate) async fn logs(logs: &Logs) -> Result<ExitCode> {
     let servers = chosen(&logs.services).await?;
+    if logs.json {
+        let mut all = Vec::new();
+        for server in &servers {
+            let log = server.log_tail(logs.lines).await;
+            let log: Vec<&str> = log.trim_end().lines().collect();
+            all.push(with(described(server), json!({ "log": log })));
+        }
+        say_json(&json!({ "servers": all }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     for server in &servers {
         if servers.len() > 1 {
-            say(&format!("==> {}\n", title(server)));
+            say(&format!("==> {}\n", title(server)))?;
         }
-        say(&format!(
-            "{}\n",
-            server.log_tail(logs.lines).await.trim_end()
-        ));
+        let log = server.log_tail(logs.lines).await;
+        say(&format!("{}\n", log.trim_end()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -52,25 +57,29 @@ pub(crate) async fn logs(logs: &Logs) -> Result<ExitCode> {
 /// Ends the servers.
 pub(crate) async fn down(down: &Down) -> Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
+    let mut all = Vec::new();
     for server in chosen(&down.services).await? {
-        match server.end().await {
-            Ok(true) => say(&format!("ended {}\n", title(&server))),
-            Ok(false) => say(&format!(
-                "left {}, which is given by a URL\n",
-                title(&server)
-            )),
-            Err(error) => {
-                eprintln!("error: {}", error.report());
-                code = ExitCode::FAILURE;
-            }
+        let ended = server.end().await.map_err(|error| error.report());
+        if ended.is_err() {
+            code = ExitCode::FAILURE;
+        }
+        if down.json {
+            let (ended, error) = (matches!(ended, Ok(true)), ended.err());
+            let outcome = json!({ "ended": ended, "error": error });
+            all.push(with(described(&server), outcome));
+            continue;
+        }
+        let title = title(&server);
+        match ended {
+            Ok(true) => say(&format!("ended {title}\n"))?,
+            Ok(false) => say(&format!("left {title}, which is given by a URL\n"))?,
+            Err(report) => eprintln!("error: {report}"),
         }
     }
+    if down.json {
+        say_json(&json!({ "servers": all }))?;
+    }
     Ok(code)
-}
-
-/// Prints a text. Who reads it may have heard enough.
-fn say(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// Returns the servers of these services, or all.
@@ -85,8 +94,8 @@ async fn chosen(services: &[String]) -> Result<Vec<RunningServer>> {
     Ok(servers)
 }
 
-/// Returns the URL of what a test has of a service: one that runs, or is retained.
-pub(crate) async fn url_of(service: &str, test: &str) -> Result<String> {
+/// Returns what a test has of a service: one that runs, or is retained.
+pub(crate) async fn of_test(service: &str, test: &str) -> Result<RunningTest> {
     let step = || Error::new(format!("find what {test} has of {service}"));
     let mut all = Vec::new();
     for server in running().await? {
@@ -96,7 +105,7 @@ pub(crate) async fn url_of(service: &str, test: &str) -> Result<String> {
     }
     let found = matching(&all, test);
     match found[..] {
-        [one] => Ok(one.url.clone()),
+        [one] => Ok(one.clone()),
         [] if all.is_empty() => Err(step()
             .because("no test that runs or is retained has any")
             .with_help(
@@ -178,25 +187,36 @@ fn json(server: &RunningServer, tests: &Result<Vec<RunningTest>, String>) -> Val
         Ok(tests) => (tests.as_slice(), None),
         Err(report) => (&[][..], Some(report)),
     };
-    let tests: Vec<Value> = tests
-        .iter()
-        .map(|running| {
-            json!({
-                "test": running.test,
-                "slot": running.slot,
-                "url": running.url,
-                "retained": running.retained,
-            })
-        })
-        .collect();
+    let tests: Value = tests.iter().map(test_json).collect();
+    with(described(server), json!({ "tests": tests, "error": error }))
+}
+
+/// Returns what a test has, for programs.
+pub(crate) fn test_json(running: &RunningTest) -> Value {
+    json!({
+        "test": running.test,
+        "slot": running.slot,
+        "url": running.url,
+        "retained": running.retained,
+    })
+}
+
+/// Returns what programs know a server by.
+fn described(server: &RunningServer) -> Value {
     json!({
         "service": server.service,
         "provider": server.provider,
         "name": server.name,
         "age_seconds": server.age.map(|age| age.as_secs()),
-        "tests": tests,
-        "error": error,
     })
+}
+
+/// Returns an object with the entries of another one as well.
+fn with(mut object: Value, more: Value) -> Value {
+    if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
+        object.extend(more);
+    }
+    object
 }
 
 /// Returns a duration in its largest unit.

@@ -6,7 +6,6 @@ mod totals;
 mod trace;
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -16,6 +15,7 @@ use serde_json::json;
 use self::runs::Run;
 use self::totals::Totals;
 use crate::command::Timeline;
+use crate::output::{say, say_json};
 
 /// Reads the files, and writes the page or prints the totals.
 pub(crate) fn run(timeline: &Timeline) -> Result<ExitCode> {
@@ -33,7 +33,7 @@ pub(crate) fn run(timeline: &Timeline) -> Result<ExitCode> {
     let runs = runs::of(&traces);
     if timeline.json {
         let runs: Vec<_> = runs.iter().map(|run| Totals::of(run).json(run)).collect();
-        print(&format!("{:#}\n", json!({ "runs": runs })))?;
+        say_json(&json!({ "runs": runs }))?;
         return Ok(ExitCode::SUCCESS);
     }
     let [first, ..] = &timeline.files[..] else {
@@ -60,18 +60,8 @@ pub(crate) fn run(timeline: &Timeline) -> Result<ExitCode> {
         "wrote {}; open it in a browser\n",
         output.display()
     ));
-    print(&lines.join("\n"))?;
+    say(&lines.join("\n"))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Prints to a reader that may have read enough, such as `head`.
-fn print(text: &str) -> Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::new("print").because(error))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn read(file: &Path) -> Result<trace::Trace> {

@@ -2,14 +2,15 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
 use std::process::{ExitCode, ExitStatus, Stdio};
 
 use container_test::{Builder, Database, Error, Keyspace, Result, Services};
+use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
 use crate::command::{Client, Up};
 use crate::environment::{EnvironmentFile, Variables};
+use crate::output::{say, say_json};
 use crate::package::{Declared, Package};
 use crate::servers;
 use crate::signals::Signals;
@@ -22,9 +23,37 @@ pub(crate) async fn run(up: Up) -> Result<ExitCode> {
     let Some(started) = start(&package, services, &up.seeds, &mut signals).await? else {
         return Ok(interrupted());
     };
-    let done = hold(&started, up.env.as_deref(), &up.command, &mut signals).await;
+    let done = hold(&started.variables, &up, &mut signals).await;
     started.services.stop().await;
     done
+}
+
+/// Runs the command, or prints the variables and waits for a signal.
+async fn hold(variables: &Variables, up: &Up, signals: &mut Signals) -> Result<ExitCode> {
+    let file = up.env.as_deref();
+    let file = file.map(|path| EnvironmentFile::write(path, variables));
+    let _file = file.transpose()?;
+    if !up.command.is_empty() {
+        return run_command(variables, &up.command, signals).await;
+    }
+    print(variables, up.json)?;
+    eprintln!("container-test: the services run until Ctrl-C");
+    signals.next().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the variables.
+fn print(variables: &Variables, as_json: bool) -> Result<()> {
+    if as_json {
+        let urls = variables.iter();
+        let urls = urls.map(|(name, url)| ((*name).to_owned(), Value::from(url.as_str())));
+        say_json(&json!({ "urls": Value::Object(urls.collect()) }))?;
+    } else {
+        for (name, value) in variables {
+            say(&format!("{name}={value}\n"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Runs psql in a database of the package.
@@ -45,7 +74,12 @@ async fn with_client(
 ) -> Result<ExitCode> {
     let mut signals = Signals::take()?;
     if let Some(test) = &client.test {
-        let mut command = command(&servers::url_of(service, test).await?);
+        let found = servers::of_test(service, test).await?;
+        if client.json {
+            say_json(&servers::test_json(&found))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let mut command = command(&found.url);
         command.extend(client.arguments);
         return run_command(&Variables::new(), &command, &mut signals).await;
     }
@@ -56,7 +90,7 @@ async fn with_client(
     };
     let mut command = command(&started.variables[0].1);
     command.extend(client.arguments);
-    let done = hold(&started, None, &command, &mut signals).await;
+    let done = run_command(&started.variables, &command, &mut signals).await;
     started.services.stop().await;
     done
 }
@@ -115,28 +149,6 @@ async fn start(
         services,
         variables,
     }))
-}
-
-/// Runs the command, or prints the variables and waits for a signal.
-async fn hold(
-    started: &Started,
-    file: Option<&Path>,
-    command: &[OsString],
-    signals: &mut Signals,
-) -> Result<ExitCode> {
-    let variables = &started.variables;
-    let _file = file
-        .map(|path| EnvironmentFile::write(path, variables))
-        .transpose()?;
-    if command.is_empty() {
-        for (name, value) in variables {
-            println!("{name}={value}");
-        }
-        eprintln!("container-test: the services run until Ctrl-C");
-        signals.next().await;
-        return Ok(ExitCode::SUCCESS);
-    }
-    run_command(variables, command, signals).await
 }
 
 /// Runs the command with the variables.

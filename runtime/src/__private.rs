@@ -5,16 +5,25 @@ pub use crate::inject::{inject, inject_from};
 #[cfg(feature = "postgres")]
 pub use crate::postgres::{code, inline};
 use crate::process::Process;
-pub use crate::provider::{Examined, RunningServer, RunningTest};
+pub use crate::provider::{
+    Examined, FoundCache, FoundEngine, FoundImage, FoundProgram, Left, Machine, Room,
+    RunningServer, RunningTest,
+};
 pub use crate::record::{OfBox, OfError, OfOther, Output};
 pub use crate::run::{Flavor, Test};
 pub use crate::seeds::{Async, Plain};
-use crate::service::Service;
+use crate::service::{ServerSpec, Service};
 
 /// Examines which providers of a service can be used, for the command line.
 #[doc(hidden)]
 pub async fn examine<S: Service>(service: &S) -> Result<Vec<Examined>> {
     Process::current().examine(service).await
+}
+
+/// Looks at what the machine has for the servers of these specs, for the command line.
+#[doc(hidden)]
+pub async fn machine(specs: Vec<ServerSpec>) -> Result<Machine> {
+    Process::current().machine(specs).await
 }
 
 /// Returns the servers that run: those that tests of this user have started, and those given by

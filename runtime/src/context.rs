@@ -160,12 +160,16 @@ impl<D> TestContext<D> {
         }
     }
 
-    /// Releases everything; it waits until that is done on servers that outlive the tests, and in
-    /// processes that end with their test. Must come after the end of the test's runtime.
+    /// Releases everything; it waits until that is done on servers that outlive the tests, in
+    /// processes that end with their test, and if it is retained: the process may end at once. Must
+    /// come after the end of the test's runtime.
     pub(crate) fn release(self, returned: Returned) {
         let process = Arc::clone(&self.inner.process);
         for (endpoint, release) in self.releases(returned) {
-            if endpoint.outlives_tests() || process.config.one_test_per_process() {
+            let wait = returned == Returned::Retained
+                || endpoint.outlives_tests()
+                || process.config.one_test_per_process();
+            if wait {
                 process.background.wait(release);
             } else {
                 process.background.spawn(release);

@@ -13,7 +13,7 @@ use crate::background::Background;
 use crate::config::Config;
 use crate::lifecycle::Failures;
 use crate::once::Once;
-use crate::provider::{Examined, Providers, RunningServer};
+use crate::provider::{Examined, Machine, Providers, RunningServer};
 use crate::service::{Endpoint, ServerSpec, Service};
 use crate::{Error, Result};
 
@@ -138,6 +138,13 @@ impl Process {
         let process = Arc::clone(self);
         let running = async move { process.providers.running(&specs).await };
         self.background.run(running).await
+    }
+
+    /// Looks at what the machine has for these servers.
+    pub(crate) async fn machine(self: &Arc<Self>, specs: Vec<ServerSpec>) -> Result<Machine> {
+        let process = Arc::clone(self);
+        let look = async move { process.providers.machine(&specs).await };
+        self.background.run(look).await
     }
 
     /// Examines which providers of a service can be used.

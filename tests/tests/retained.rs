@@ -181,3 +181,87 @@ fn a_failed_test_says_what_it_ran_on_why_it_failed_and_what_was_slow() {
     let limit = DEADLINE + Duration::from_secs(IDLE);
     assert_eq!(second.gone_within(limit).err(), None);
 }
+
+/// The whole report of a test whose seed fails, on a local server. What differs between runs is
+/// replaced.
+const REPORT: &str = "\
+container-test: ran on postgres [version], database ct_crate_[hash]_1, local server [program] on port [port], data in [directory]
+  at postgres://postgres@127.0.0.1:[port]/ct_crate_[hash]_1
+container-test: postgres logged about this test:
+[time] [process] ct_crate_[hash]_1 ERROR:  no room
+[time] [process] ct_crate_[hash]_1 DETAIL:  the shelf is full
+[time] [process] ct_crate_[hash]_1 HINT:  remove a book
+[time] [process] ct_crate_[hash]_1 CONTEXT:  PL/pgSQL function refuse() line 3 at RAISE
+[time] [process] ct_crate_[hash]_1 STATEMENT:  -- It reads the clock, so it is applied for each test.
+	INSERT INTO shelf VALUES (1, now());
+	SELECT pg_sleep(0.3);
+	INSERT INTO shelf
+	    VALUES (7, now());
+container-test: slow steps: server of postgres, seeds
+
+thread 'fails_in_a_seed' ([number]) panicked at tests/retained.rs:26:1:
+the test retained::fails_in_a_seed could not run
+
+failed to apply the seed crate/fixtures/shelf.sql, line 4
+  because: no room (SQLSTATE 23514)
+  note: detail: the shelf is full
+  note: hint: remove a book
+  note: where: PL/pgSQL function refuse() line 3 at RAISE
+  note: the statement is:
+    INSERT INTO shelf
+        VALUES (7, now())
+  help: correct the seed and run the test again; nothing of it was kept
+
+note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
+";
+
+#[test]
+fn the_whole_report_of_a_failed_test() {
+    let project = project();
+    let run = project
+        .run_without_engine(Runner::CargoTest)
+        .on_local_servers();
+    let run = finish(run, "fails_in_a_seed");
+    let directory = format!("{}/", project.path().parent().expect("above").display());
+    let report = run.said_by("fails_in_a_seed").replace(&directory, "");
+    let report: Vec<String> = report.lines().map(without_what_differs).collect();
+    assert_eq!(report, REPORT.lines().collect::<Vec<_>>(), "{}", run.output);
+    let limit = DEADLINE + Duration::from_secs(IDLE);
+    assert_eq!(run.gone_within(limit).err(), None);
+}
+
+/// Returns a line with names in place of what differs between runs, and the slow steps that are slow
+/// on any machine.
+fn without_what_differs(line: &str) -> String {
+    const DIFFERS: [(&str, &str, &str); 7] = [
+        ("ran on postgres ", ",", "[version]"),
+        ("ct_crate_", "_1", "[hash]"),
+        ("local server ", " on port", "[program]"),
+        (" on port ", ",", "[port]"),
+        (", data in ", "\n", "[directory]"),
+        ("127.0.0.1:", "/", "[port]"),
+        ("thread 'fails_in_a_seed' (", ")", "[number]"),
+    ];
+    if let Some(steps) = line.strip_prefix("container-test: slow steps: ") {
+        let steps = steps
+            .split(", ")
+            .filter_map(|step| step.rsplitn(3, ' ').nth(2));
+        let slow = steps.filter(|step| ["server of postgres", "seeds"].contains(step));
+        let slow: Vec<&str> = slow.collect();
+        return format!("container-test: slow steps: {}", slow.join(", "));
+    }
+    let mut line = line.to_owned();
+    for (before, after, name) in DIFFERS {
+        if let Some(start) = line.find(before).map(|at| at + before.len()) {
+            let end = line[start..]
+                .find(after)
+                .map_or(line.len(), |at| start + at);
+            line.replace_range(start..end, name);
+        }
+    }
+    // The log: a time, then the number of the process.
+    match line.split_once("] ct_crate_") {
+        Some((_, said)) => format!("[time] [process] ct_crate_{said}"),
+        None => line,
+    }
+}

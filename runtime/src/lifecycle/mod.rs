@@ -7,10 +7,12 @@ mod failures;
 pub(crate) mod holder;
 mod owner;
 pub(crate) mod private;
+mod room;
 mod shell;
 pub(crate) mod watchdog;
 
 pub(crate) use self::cache::Cache;
 pub(crate) use self::failures::Failures;
 pub(crate) use self::owner::{Owner, user_name};
+pub(crate) use self::room::free;
 pub(crate) use self::shell::{MAKE_ROOM, NO_ROOM, guarded, run, shell};

@@ -1,10 +1,6 @@
 //! Errors of the server, as errors of ours.
 
-use std::error::Error as StdError;
-
-use sqlx::error::DatabaseError;
-use sqlx::postgres::PgDatabaseError;
-
+use super::clients::errors::describe;
 use crate::Error;
 use crate::service::OpenError;
 
@@ -75,33 +71,6 @@ pub(super) fn open_error(error: sqlx::Error) -> OpenError {
         ),
         _ => OpenError::fatal(explained(Error::new("use the server"), error)),
     }
-}
-
-/// Returns what a server says with its code, its details and its hint, without the line of its own
-/// source.
-pub(super) fn describe(cause: &(dyn StdError + 'static)) -> Option<String> {
-    let of_server: &dyn DatabaseError = match cause.downcast_ref::<sqlx::Error>() {
-        Some(error) => error.as_database_error()?,
-        None => cause
-            .downcast_ref::<Box<dyn DatabaseError>>()
-            .map(AsRef::as_ref)?,
-    };
-    let error = of_server.try_downcast_ref::<PgDatabaseError>()?;
-    Some(words(
-        error.message(),
-        error.code(),
-        error.detail(),
-        error.hint(),
-    ))
-}
-
-/// Returns an error of a server in words.
-pub(super) fn words(message: &str, code: &str, detail: Option<&str>, hint: Option<&str>) -> String {
-    let mut text = format!("{message} (SQLSTATE {code})");
-    for (name, more) in [("detail", detail), ("hint", hint)] {
-        text.extend(more.map(|more| format!("\n{name}: {more}")));
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The options of `postgres(…)`.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::lease::POOL_SIZE;
 use super::migrations::Migrations;
-use crate::service::Isolation;
+use crate::service::{Isolation, NamesOf};
 
 /// PostgreSQL: the service `postgres` of the attribute, with its options.
 ///
@@ -16,7 +17,7 @@ use crate::service::Isolation;
 /// let mut postgres = Postgres::default();
 /// postgres.migrations = Migrations::Directory("db/migrations".to_owned());
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Postgres {
     /// Image of the container. Default: `postgres:17-alpine`.
@@ -61,6 +62,25 @@ impl Postgres {
     }
 }
 
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres")
+            .field("image", &self.image)
+            .field("database", &self.database)
+            .field("user", &self.user)
+            .field("extensions", &self.extensions)
+            .field("isolation", &self.isolation)
+            .field("startup_timeout", &self.startup_timeout)
+            .field("args", &self.args)
+            .field("env", &NamesOf(&self.env))
+            .field("recycle", &self.recycle)
+            .field("max_connections", &self.max_connections)
+            .field("template_seeds", &self.template_seeds)
+            .field("migrations", &self.migrations)
+            .finish()
+    }
+}
+
 impl Default for Postgres {
     fn default() -> Self {
         Self {
@@ -77,5 +97,22 @@ impl Default for Postgres {
             template_seeds: None,
             migrations: Migrations::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_variables_may_be_secret_and_are_not_shown() {
+        let postgres = Postgres {
+            user: Some("app".to_owned()),
+            env: vec![("TOKEN".to_owned(), "hidden".to_owned())],
+            ..Postgres::default()
+        };
+        let shown = format!("{postgres:?}");
+        assert!(shown.contains("app") && shown.contains("TOKEN"), "{shown}");
+        assert!(!shown.contains("hidden"), "{shown}");
     }
 }

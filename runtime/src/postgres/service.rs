@@ -4,8 +4,8 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 
 use super::claims;
+use super::clients::errors::describe;
 use super::data_directory::{DataDirectory, PREPARED};
-use super::failure;
 use super::options::Postgres;
 use super::server::Server;
 use super::slot::TestDatabase;
@@ -95,7 +95,7 @@ impl Service for Postgres {
     }
 
     fn describe_error(error: &(dyn StdError + 'static)) -> Option<String> {
-        failure::describe(error)
+        describe(error)
     }
 }
 

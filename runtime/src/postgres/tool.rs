@@ -11,6 +11,7 @@ use std::sync::Arc;
 use sqlx::PgConnection;
 use sqlx::error::DatabaseError;
 
+use super::clients::errors::describe;
 use super::own_thread;
 use super::program;
 use super::script::Script;
@@ -113,7 +114,8 @@ impl Tool {
             Some(migration) => format!("apply the {} migration {migration}", self.name),
             None => format!("apply the migrations of {}", self.name),
         };
-        Err(Error::new(step).because(stopped.cause))
+        let error = Error::new(step).because(stopped.cause);
+        Err(error.described_by(describe))
     }
 }
 

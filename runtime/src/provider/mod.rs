@@ -4,6 +4,8 @@ mod docker;
 mod examine;
 mod external;
 mod local;
+mod look;
+mod machine;
 mod placeholders;
 mod request;
 mod running;
@@ -22,6 +24,7 @@ pub use self::docker::{ContainerImage, ExecOutput};
 pub(crate) use self::docker::{Containers, ImageRequest, Own, Running};
 pub use self::examine::Examined;
 use self::external::SilentServers;
+pub use self::machine::{FoundCache, FoundEngine, FoundImage, FoundProgram, Left, Machine, Room};
 use self::request::Request;
 pub use self::running_server::{RunningServer, RunningTest};
 use self::select::Choice;
@@ -116,6 +119,11 @@ impl Providers {
         F: Future<Output = Result<T, OpenError>>,
     {
         examine::examine(&self.config, spec, open).await
+    }
+
+    /// Looks at what the machine has for these servers.
+    pub(crate) async fn machine(&self, specs: &[ServerSpec]) -> Result<Machine> {
+        look::look(&self.config, specs).await
     }
 
     /// Prints what a service runs on, if the environment asks for that.

@@ -69,7 +69,7 @@ impl fmt::Debug for RunningServer {
 }
 
 /// What a test has of a server, or a failed one has left to look at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RunningTest {
     /// The test's path.
     pub test: String,
@@ -79,4 +79,33 @@ pub struct RunningTest {
     pub url: String,
     /// Whether the test has failed, and this is retained.
     pub retained: bool,
+}
+
+impl fmt::Debug for RunningTest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The URL has the password.
+        f.debug_struct("RunningTest")
+            .field("test", &self.test)
+            .field("slot", &self.slot)
+            .field("retained", &self.retained)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_in_a_url_is_not_shown() {
+        let running = RunningTest {
+            test: "shop::buys".to_owned(),
+            slot: "ct_1".to_owned(),
+            url: "postgres://me:hidden@localhost/ct_1".to_owned(),
+            retained: true,
+        };
+        let shown = format!("{running:?}");
+        assert!(shown.contains("shop::buys"), "{shown}");
+        assert!(!shown.contains("hidden"), "{shown}");
+    }
 }

@@ -1,9 +1,10 @@
 //! The options of `redis(…)`.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::Error;
-use crate::service::Isolation;
+use crate::service::{Isolation, NamesOf};
 
 /// Redis, or Valkey: the service `redis` of the attribute, with its options.
 ///
@@ -15,7 +16,7 @@ use crate::service::Isolation;
 /// let mut redis = Redis::default();
 /// redis.isolation = Isolation::Server;
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Redis {
     /// Image of the container. Default: `redis:8-alpine`.
@@ -30,6 +31,18 @@ pub struct Redis {
     pub env: Vec<(String, String)>,
 }
 
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis")
+            .field("image", &self.image)
+            .field("isolation", &self.isolation)
+            .field("startup_timeout", &self.startup_timeout)
+            .field("args", &self.args)
+            .field("env", &NamesOf(&self.env))
+            .finish()
+    }
+}
+
 /// Logical databases of a shared server: they cost 7 MB and 11 ms at its start.
 pub(super) const DATABASES: i64 = 16_384;
 
@@ -42,4 +55,24 @@ pub(super) const ADMINISTRATOR: &str = "container-test";
 pub(super) fn failed(step: impl Into<String>) -> impl FnOnce(redis::RedisError) -> Error {
     let step = step.into();
     move |error| Error::new(step).because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_variables_may_be_secret_and_are_not_shown() {
+        let redis = Redis {
+            image: Some("valkey".to_owned()),
+            env: vec![("TOKEN".to_owned(), "hidden".to_owned())],
+            ..Redis::default()
+        };
+        let shown = format!("{redis:?}");
+        assert!(
+            shown.contains("valkey") && shown.contains("TOKEN"),
+            "{shown}"
+        );
+        assert!(!shown.contains("hidden"), "{shown}");
+    }
 }

@@ -1,6 +1,6 @@
 //! The server that a service asks for.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug, Formatter};
 use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::os::fd::OwnedFd;
@@ -26,8 +26,8 @@ use crate::lifecycle::{Cache, Owner};
 /// | `{directory}` | the directory of `files` | the server's directory, which is also that of `files` |
 ///
 /// The password is the only secret. It belongs into `files` or `env`: other users of the machine
-/// can read the arguments of a process.
-#[derive(Clone, Debug)]
+/// can read the arguments of a process. `Debug` shows the names of both only.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ServerSpec {
     /// The service's [`NAME`](crate::Service::NAME).
@@ -112,6 +112,35 @@ impl ServerSpec {
     }
 }
 
+impl Debug for ServerSpec {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerSpec")
+            .field("service", &self.service)
+            .field("image", &self.image)
+            .field("port", &self.port)
+            .field("args", &self.args)
+            .field("env", &NamesOf(&self.env))
+            .field("files", &NamesOf(&self.files))
+            .field("stop_signal", &self.stop_signal)
+            .field("startup_timeout", &self.startup_timeout)
+            .field("exclusive", &self.exclusive)
+            .field("refuses_urls", &self.refuses_urls)
+            .field("container", &self.container)
+            .field("local", &self.local)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Pairs of names and values, of which only the names are shown: the values may be secret.
+pub(crate) struct NamesOf<'a>(pub(crate) &'a [(String, String)]);
+
+impl Debug for NamesOf<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let names = self.0.iter().map(|(name, _)| name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
 impl PartialEq for ServerSpec {
     fn eq(&self, other: &Self) -> bool {
         self.identity() == other.identity()
@@ -135,7 +164,7 @@ pub(crate) const STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What only a container gets of a server.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ContainerSetup {
     /// Environment that only the image's entrypoint reads.
@@ -150,6 +179,17 @@ pub struct ContainerSetup {
     pub command: Option<Vec<String>>,
     /// How the server's data are prepared once per image and settings.
     pub(crate) prepared: Option<&'static PreparedData>,
+}
+
+impl Debug for ContainerSetup {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContainerSetup")
+            .field("env", &NamesOf(&self.env))
+            .field("remote_env", &NamesOf(&self.remote_env))
+            .field("entrypoint", &self.entrypoint)
+            .field("command", &self.command)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How data of a server are prepared in a container, for later containers to start from.
@@ -246,4 +286,24 @@ pub(crate) struct LocalStart {
     pub(crate) held: Arc<OwnedFd>,
     /// What the environment says.
     pub(crate) config: Arc<Config>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_may_be_secret_are_not_shown() {
+        let secret = |name: &str| vec![(name.to_owned(), "hidden".to_owned())];
+        let mut spec = ServerSpec::new("nats", "nats:2-alpine", 4222);
+        spec.env = secret("TOKEN");
+        spec.files = secret("nats.conf");
+        spec.container.env = secret("ADMIN");
+        spec.container.remote_env = secret("REMOTE");
+        let shown = format!("{spec:?} {spec:#?}");
+        for name in ["nats:2-alpine", "TOKEN", "nats.conf", "ADMIN", "REMOTE"] {
+            assert!(shown.contains(name), "{shown}");
+        }
+        assert!(!shown.contains("hidden"), "{shown}");
+    }
 }

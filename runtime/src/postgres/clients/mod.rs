@@ -11,6 +11,7 @@ mod diesel;
 mod diesel_async;
 #[cfg(feature = "diesel-migrations")]
 mod diesel_migrations;
+pub(in crate::postgres) mod errors;
 #[cfg(feature = "refinery")]
 mod refinery;
 #[cfg(feature = "sea-orm-1")]
@@ -33,5 +34,8 @@ use crate::service::BoxError;
 /// Returns what makes an error of a client one of ours.
 #[allow(dead_code, reason = "sqlx has a conversion of its own")]
 fn failed<E: Into<BoxError>>(step: &'static str) -> impl FnOnce(E) -> Error {
-    move |error| Error::new(step).because(error)
+    move |error| {
+        let error = Error::new(step).because(error);
+        error.described_by(errors::describe)
+    }
 }

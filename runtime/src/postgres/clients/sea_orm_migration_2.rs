@@ -6,9 +6,10 @@ use sea_orm_2::{DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector};
 use sea_orm_migration_2::MigratorTrait;
 use sqlx::postgres::PgDatabaseError;
 
+use super::errors::words::words;
 use crate::postgres::code::Code;
 use crate::postgres::database::Database;
-use crate::postgres::failure::{may_pass, words};
+use crate::postgres::failure::may_pass;
 use crate::postgres::migrations::{IntoMigrations, Migrations};
 use crate::{Error, Result};
 
@@ -40,7 +41,7 @@ async fn failure<M: MigratorTrait>(connection: &DatabaseConnection, error: DbErr
     };
     let (failure, passes) = if let Some(error) = of_server(&error) {
         let (message, code) = (error.message(), error.code());
-        let cause = words(message, code, error.detail(), error.hint());
+        let cause = words(message, Some(code), error.detail(), error.hint());
         (failure.because(cause), may_pass(code))
     } else {
         let passes = matches!(error, DbErr::Conn(_) | DbErr::ConnectionAcquire(_));

@@ -13,6 +13,7 @@ mod engine;
 mod found;
 mod image;
 mod labels;
+mod machine;
 mod prepared;
 mod provide;
 mod reach;
@@ -28,5 +29,6 @@ pub(crate) use self::containers::{Containers, ImageRequest, Own, Running};
 #[cfg(feature = "testcontainers")]
 pub(super) use self::engine::Library;
 pub(super) use self::engine::{Engine, Way, connect};
+pub(super) use self::machine::look;
 pub(super) use self::provide::provide;
 pub(super) use self::running::running;

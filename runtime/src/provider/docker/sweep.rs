@@ -12,14 +12,19 @@ const NEVER_STARTED: Duration = Duration::from_secs(60);
 
 /// Removes this crate's containers that no process needs and that do not end by themselves.
 pub(super) async fn sweep(engine: &Engine) {
+    for container in left(engine).await {
+        engine.remove(&container.id).await;
+    }
+}
+
+/// Returns this crate's containers that no process needs and that do not end by themselves.
+pub(super) async fn left(engine: &Engine) -> Vec<Listed> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    for container in engine.list(labels::USER).await {
-        if was_never_started(&container, now) || is_abandoned(&container) {
-            engine.remove(&container.id).await;
-        }
-    }
+    let mut listed = engine.list(labels::USER).await;
+    listed.retain(|container| was_never_started(container, now) || is_abandoned(container));
+    listed
 }
 
 /// Returns whether a container was created and not started. The engine itself removes only what has

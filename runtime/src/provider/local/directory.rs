@@ -4,20 +4,19 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::log::LocalLog;
 use crate::config::Config;
-use crate::lifecycle::{Owner, private};
+use crate::lifecycle::{Owner, free, private};
 use crate::service::BoxError;
 use crate::{Error, Result, hash};
 
 /// A file system in memory.
 const MEMORY: &str = "/dev/shm";
 
-/// Space that a server's data need, in KiB.
-const ROOM: u64 = 512 * 1024;
+/// Space that a server's data need, in bytes.
+pub(super) const ROOM: u64 = 512 << 20;
 
 /// How the names of servers' directories begin.
 const PREFIX: &str = "container-test-";
@@ -55,16 +54,10 @@ pub(super) fn service(name: &str) -> Option<&str> {
 /// Returns a path for the directory of one start of the server of this name. No two starts share
 /// one: the watchdog of the server before removes its own at any moment.
 pub(super) fn choose(config: &Config, name: &str, owner: &Owner) -> Result<PathBuf> {
-    let root = match config.data_directory() {
-        Some(chosen) => {
-            if !chosen.exists() {
-                fs::create_dir_all(&chosen).map_err(|error| failed("create", &chosen, error))?;
-            }
-            chosen
-        }
-        None if has_room(Path::new(MEMORY)) => MEMORY.into(),
-        None => config.temporary.clone(),
-    };
+    let root = root(config);
+    if config.data_directory().is_some() && !root.exists() {
+        fs::create_dir_all(&root).map_err(|error| failed("create", &root, error))?;
+    }
     check(&root, owner)?;
     Ok(root.join(format!("{name}.{}", &hash::random()?[..8])))
 }
@@ -83,6 +76,13 @@ pub(super) fn sweep(config: &Config, owner: &Owner) {
     sweep_in(&roots(config), owner, YOUNG);
 }
 
+/// Returns the directories that the next start of a server of one of these owners removes.
+pub(super) fn left(config: &Config, owners: &[Owner]) -> Vec<PathBuf> {
+    let mut left = all(config, owners);
+    left.retain(|directory| is_left(directory, YOUNG));
+    left
+}
+
 /// Returns whether the server that has this directory runs: it holds a lock on its log.
 pub(super) fn is_held(directory: &Path) -> bool {
     match File::open(LocalLog::in_directory(directory).path()) {
@@ -92,20 +92,31 @@ pub(super) fn is_held(directory: &Path) -> bool {
 }
 
 fn sweep_in(roots: &[PathBuf], owner: &Owner, young: Duration) {
-    let is_old = |directory: &Path| {
-        let modified = fs::metadata(directory).and_then(|found| found.modified());
-        let age = modified.ok().and_then(|modified| modified.elapsed().ok());
-        age.is_some_and(|age| age >= young)
-    };
     for directory in entries(roots, PREFIX) {
-        if is_servers(&directory, owner) && is_old(&directory) && !is_held(&directory) {
+        if is_servers(&directory, owner) && is_left(&directory, young) {
             private::remove(&directory);
         }
     }
 }
 
+/// Returns whether the server of a directory has ended. One that is young may be about to start.
+fn is_left(directory: &Path, young: Duration) -> bool {
+    let modified = fs::metadata(directory).and_then(|found| found.modified());
+    let age = modified.ok().and_then(|modified| modified.elapsed().ok());
+    age.is_some_and(|age| age >= young) && !is_held(directory)
+}
+
+/// Returns where the next server has its directory.
+pub(super) fn root(config: &Config) -> PathBuf {
+    match config.data_directory() {
+        Some(chosen) => chosen,
+        None if has_room(Path::new(MEMORY)) => MEMORY.into(),
+        None => config.temporary.clone(),
+    }
+}
+
 /// Returns where running servers may have their directories.
-fn roots(config: &Config) -> Vec<PathBuf> {
+pub(super) fn roots(config: &Config) -> Vec<PathBuf> {
     match config.data_directory() {
         Some(chosen) => vec![chosen],
         None => vec![MEMORY.into(), config.temporary.clone()],
@@ -168,20 +179,7 @@ fn check(root: &Path, owner: &Owner) -> Result<()> {
 
 /// Returns whether there is room for one more server.
 fn has_room(directory: &Path) -> bool {
-    let output = Command::new("df")
-        .arg("-Pk")
-        .arg(directory)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output();
-    let text = output
-        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-        .unwrap_or_default();
-    let available = text
-        .lines()
-        .nth(1)
-        .and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
-    available.is_some_and(|kibibytes| kibibytes >= ROOM)
+    free(directory).is_some_and(|free| free >= ROOM)
 }
 
 fn failed(verb: &str, path: &Path, cause: impl Into<BoxError>) -> Error {

@@ -10,12 +10,14 @@ mod gate;
 mod join;
 mod launch;
 mod log;
+mod machine;
 mod programs;
 mod provide;
 mod running;
 mod start;
 mod version;
 
+pub(super) use self::machine::{left, programs, room};
 pub(super) use self::programs::{Programs, find};
 pub(super) use self::provide::provide;
 pub(super) use self::running::running;

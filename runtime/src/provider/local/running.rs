@@ -28,6 +28,15 @@ pub(in crate::provider) fn running(
     config: &Config,
     specs: &[ServerSpec],
 ) -> Result<Vec<RunningServer>> {
+    let directories = directory::all(config, &owners(config, specs)?).into_iter();
+    Ok(directories
+        .filter(|directory| directory::is_held(directory))
+        .filter_map(|directory| server(&directory))
+        .collect())
+}
+
+/// Returns this process's user with each of those that the specs' programs run as.
+pub(super) fn owners(config: &Config, specs: &[ServerSpec]) -> Result<Vec<Owner>> {
     let mut users: Vec<_> = specs
         .iter()
         .map(|spec| spec.local.as_ref().and_then(|local| local.user))
@@ -35,12 +44,7 @@ pub(in crate::provider) fn running(
     users.push(None);
     users.dedup();
     let owners = users.into_iter().map(|user| Owner::find(config, user));
-    let owners = owners.collect::<Result<Vec<_>>>()?;
-    let directories = directory::all(config, &owners).into_iter();
-    Ok(directories
-        .filter(|directory| directory::is_held(directory))
-        .filter_map(|directory| server(&directory))
-        .collect())
+    owners.collect()
 }
 
 fn server(directory: &Path) -> Option<RunningServer> {

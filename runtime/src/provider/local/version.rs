@@ -1,5 +1,6 @@
 //! The version of a server program.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::programs::Programs;
@@ -17,13 +18,7 @@ pub(super) fn check(service: &str, programs: &Programs) -> Result<()> {
     let Some((prefix, oldest)) = local.oldest else {
         return Ok(());
     };
-    let output = Command::new(programs.server())
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output();
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    let text = text.unwrap_or_default();
+    let text = said(programs.server()).unwrap_or_default();
     match version(&text, prefix) {
         Some(version) if version < oldest => {
             let (major, minor) = oldest;
@@ -39,6 +34,19 @@ pub(super) fn check(service: &str, programs: &Programs) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Returns what a program says when it is asked for its version.
+pub(super) fn said(program: &Path) -> Option<String> {
+    let output = Command::new(program)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    let said = String::from_utf8_lossy(&output.ok()?.stdout)
+        .trim()
+        .to_owned();
+    (!said.is_empty()).then_some(said)
 }
 
 /// Returns the major and minor version in what a program says.

@@ -5,6 +5,7 @@ mod bb8_postgres;
 mod deadpool_postgres;
 mod diesel;
 mod diesel_async;
+mod errors;
 mod migrations;
 mod sea_orm_1;
 mod sea_orm_2;

@@ -22,3 +22,20 @@ async fn returns_an_error_with_a_hint(pool: PgPool) -> Result<(), Box<dyn std::e
     sqlx::query("SELECT lenght('a')").execute(&pool).await?;
     Ok(())
 }
+
+#[container_test(
+    postgres(
+        migrations = ["
+            CREATE TABLE shelf (id int PRIMARY KEY, at timestamptz);
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                RAISE check_violation USING
+                    MESSAGE = 'no room', DETAIL = 'the shelf is full', HINT = 'remove a book';
+            END $$;
+            CREATE TRIGGER refuse BEFORE INSERT ON shelf
+                FOR EACH ROW WHEN (NEW.id = 7) EXECUTE FUNCTION refuse();
+        "],
+        seeds("shelf"),
+    ),
+)]
+async fn fails_in_a_seed(_pool: PgPool) {}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 #[cfg(feature = "testcontainers")]
 use super::library::Library;
-use super::model::{Container, Image, Listed, NewContainer, RunError};
+use super::model::{Container, Image, Listed, NewContainer, RunError, Version};
 use super::program::Program;
 use super::way::Way;
 use crate::Result;
@@ -32,6 +32,15 @@ impl Engine {
             #[cfg(feature = "testcontainers")]
             Self::Library(_) => Way::Library,
             Self::Program(program) => program.way(),
+        }
+    }
+
+    /// Returns its name and version; nothing if it does not say them.
+    pub(crate) async fn version(&self) -> Option<Version> {
+        match self {
+            #[cfg(feature = "testcontainers")]
+            Self::Library(library) => library.version().await,
+            Self::Program(program) => program.version().await,
         }
     }
 

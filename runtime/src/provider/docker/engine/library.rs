@@ -19,7 +19,7 @@ use testcontainers::bollard::query_parameters::{
 use testcontainers::core::client::docker_client_instance;
 
 use super::chain::chain;
-use super::model::{Container, Image, Listed, NewContainer, RunError, State};
+use super::model::{Container, Image, Listed, NewContainer, RunError, State, Version};
 use super::network;
 use crate::config::{Config, host_of};
 use crate::service::BoxError;
@@ -88,6 +88,13 @@ impl Library {
 
     pub(super) fn host(&self) -> Option<&str> {
         self.host.as_deref()
+    }
+
+    pub(super) async fn version(&self) -> Option<Version> {
+        let said = self.docker.version().await.ok()?;
+        let components = said.components.unwrap_or_default();
+        let name = components.first().map_or("", |first| &first.name);
+        Some(Version::of(name, &said.version?))
     }
 
     pub(crate) async fn inspect(&self, name: &str) -> Result<Option<Container>> {

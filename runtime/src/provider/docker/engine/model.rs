@@ -73,6 +73,29 @@ pub(crate) struct Image {
     pub(crate) stop_signal: Option<String>,
 }
 
+/// An engine as it names itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    /// Such as `Docker Engine`.
+    pub(crate) name: String,
+    pub(crate) version: String,
+}
+
+impl Version {
+    /// Returns the version of an engine whose first component has this name.
+    pub(super) fn of(component: &str, version: &str) -> Self {
+        let name = match component {
+            // As Docker calls it.
+            "" | "Engine" => "Docker Engine",
+            other => other,
+        };
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+        }
+    }
+}
+
 /// A container in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listed {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::super::model::{Container, Image, Listed, State};
+use super::super::model::{Container, Image, Listed, State, Version};
 use super::super::network;
 
 type Json<T> = Result<T, serde_json::Error>;
@@ -173,6 +173,40 @@ pub(super) fn gateway(text: &str) -> Json<Option<String>> {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+struct VersionJson {
+    client: Option<PartJson>,
+    server: Option<PartJson>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct PartJson {
+    version: String,
+    components: Option<Vec<ComponentJson>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct ComponentJson {
+    name: String,
+    version: String,
+}
+
+/// Returns the version of the engine that a program describes. Podman on Linux is the engine itself,
+/// and describes no server.
+pub(super) fn version(text: &str, program: &str) -> Json<Option<Version>> {
+    let said: VersionJson = serde_json::from_str(text)?;
+    Ok(said.server.or(said.client).map(|engine| {
+        let first = engine.components.and_then(|all| all.into_iter().next());
+        match first {
+            Some(first) => Version::of(&first.name, &first.version),
+            None => Version::of(program, &engine.version),
+        }
+    }))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 struct ConnectionJson {
     name: String,
     #[serde(rename = "URI")]
@@ -325,6 +359,40 @@ mod tests {
         assert!(of(None).unwrap().contains("127.0.0.1"));
         assert!(of(Some("far")).unwrap().contains("ada@far"));
         assert_eq!(of(Some("other")), None);
+    }
+
+    #[test]
+    fn the_version_of_an_engine_is_read_as_each_program_writes_it() {
+        for (program, text, name, number) in [
+            (
+                "docker",
+                r#"{"Client": {"Version": "26.1.5"}, "Server": {"Platform": {"Name": ""}, "Version":
+                    "26.1.5", "Components": [{"Name": "Engine", "Version": "26.1.5", "Details": {}},
+                    {"Name": "containerd", "Version": "1.7.24"}]}}"#,
+                "Docker Engine",
+                "26.1.5",
+            ),
+            (
+                "podman",
+                r#"{"Client": {"APIVersion": "5.4.2", "Version": "5.4.2", "Built": 1}}"#,
+                "podman",
+                "5.4.2",
+            ),
+            (
+                "nerdctl",
+                r#"{"Client": {"Version": "v2.0.3", "Components": []}, "Server": {"Components":
+                    [{"Name": "containerd", "Version": "v2.0.2", "Details": null}]}}"#,
+                "containerd",
+                "v2.0.2",
+            ),
+        ] {
+            let found = version(text, program).unwrap().unwrap();
+            assert_eq!(
+                (found.name.as_str(), found.version.as_str()),
+                (name, number)
+            );
+        }
+        assert_eq!(version("{}", "docker").unwrap(), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join3;
 
 use super::super::identity::context;
-use super::super::model::{Container, Image, Listed, NewContainer, RunError};
+use super::super::model::{Container, Image, Listed, NewContainer, RunError, Version};
 use super::super::way::Way;
 use super::arguments::Run;
 use super::call::{Call, Failure};
@@ -141,6 +141,12 @@ impl Program {
             }
             Way::Docker | Way::Podman | Way::Library => Ok(()),
         }
+    }
+
+    pub(in super::super) async fn version(&self) -> Option<Version> {
+        let version = self.call(&["version", "--format", "{{json .}}"]);
+        let said = version.limit(TIMEOUT).output().await.ok()?;
+        json::version(&said, self.way.name()).ok()?
     }
 
     /// Returns the network that containers are in by default.
