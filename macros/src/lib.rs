@@ -57,11 +57,15 @@ use site::Site;
 /// its documentation and its visibility stay as they are. `#[test]` or `#[tokio::test]` must not be
 /// among them.
 ///
-/// Attributes of other crates that wrap a function, such as `#[serial]` of `serial_test` or
-/// `#[traced_test]`, stand below this one: they get the test as the test harness does, a function
-/// without arguments. It returns what the test returns if that is nothing, or a type whose name ends in
-/// `Result`. Above this one they get the function as it is written, and some drop its arguments.
-/// `#[test_log::test]` may stand on either side.
+/// Attributes of other crates that wrap a function may stand on either side. Below this one they get the
+/// test as the test harness does, a function without arguments. It returns what the test returns if that
+/// is nothing, or a type whose name ends in `Result`. Above this one they get the function as it is
+/// written.
+///
+/// - `#[serial]` and `#[parallel]` of `serial_test` stand below: above, they drop the arguments, which is
+///   an error here. Below, the test has the lock while it gets its database as well.
+/// - `#[traced_test]` stands above if the function has cases, and on either side if not.
+/// - `#[test_log::test]` may stand on either side.
 ///
 /// # Several tests of one function
 ///

@@ -33,7 +33,19 @@ use crate::{Error, Result};
     message = "`{Self}` cannot be injected into a test",
     label = "not an injectable type",
     note = "injectable are `PgPool`, `PoolConnection<Postgres>`, `PgConnection`, `PgConnectOptions`, `PgPoolOptions`, `container_test::Database`, `redis::Client`, `MultiplexedConnection`, `ConnectionManager`, `container_test::Keyspace`, `container_test::Container` and `container_test::TestContext`",
-    note = "types of other clients take a feature of container-test: `sqlx-0_8`, `sea-orm-1`, `sea-orm-2`, `tokio-postgres`, `deadpool-postgres`, `bb8-postgres`, `diesel`, `diesel-async`, `redis-0_32`, `deadpool-redis`, `bb8-redis`, `fred`",
+    // A line for each client: `tests/tests/ui.rs` looks for their features.
+    note = "a type of another client takes a feature of container-test:\n\
+        sqlx 0.9: `postgres`, sqlx 0.8: `sqlx-0_8`\n\
+        sea_orm::DatabaseConnection of sea-orm 2: `sea-orm-2`, of sea-orm 1.1: `sea-orm-1`\n\
+        tokio_postgres::Client, Config: `tokio-postgres`\n\
+        deadpool_postgres::Pool: `deadpool-postgres`\n\
+        bb8::Pool<bb8_postgres::PostgresConnectionManager<NoTls>>: `bb8-postgres`\n\
+        diesel::PgConnection, its r2d2 pool: `diesel`\n\
+        diesel_async::AsyncPgConnection, its deadpool and bb8 pools: `diesel-async`\n\
+        redis 1: `redis`, redis 0.32: `redis-0_32`\n\
+        deadpool_redis::Pool: `deadpool-redis`\n\
+        bb8::Pool<bb8_redis::RedisConnectionManager>: `bb8-redis`\n\
+        fred::clients::Client, Pool: `fred`",
     note = "for a type of your own, implement `container_test::FromContext`"
 )]
 // Tests run on the thread that blocks on them: the futures need not be `Send`.

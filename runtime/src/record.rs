@@ -236,12 +236,26 @@ mod spans {
         of: &str,
         future: impl Future<Output = T>,
     ) -> impl Future<Output = T> {
-        future.instrument(span(step, of))
+        let span = span(step, of);
+        async move {
+            let entered = entered(step, &span);
+            future.instrument(entered).await
+        }
     }
 
     /// Makes a call within the span of a step.
     pub(super) fn within_call<T>(step: Step, of: &str, call: impl FnOnce() -> T) -> T {
-        span(step, of).in_scope(call)
+        let span = span(step, of);
+        entered(step, &span).in_scope(call)
+    }
+
+    /// Returns the span that events of a step are in. Those of a test's body are in its own spans only,
+    /// as in any other test: tracing-test finds events by the outermost span.
+    fn entered(step: Step, span: &Span) -> Span {
+        match step {
+            Step::Body => Span::none(),
+            _ => span.clone(),
+        }
     }
 
     fn span(step: Step, of: &str) -> Span {

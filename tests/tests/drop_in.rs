@@ -86,6 +86,21 @@ async fn with_fixtures_of_a_folder(pool: PgPool) -> sqlx::Result<()> {
 #[container_test(
     postgres,
     migrations = "db/migrations",
+    fixtures("barbara", "./live/fixtures/accounts.sql"),
+    fixtures("../fixtures/payments.sql")
+)]
+async fn with_names_and_paths_in_one_list(pool: PgPool) -> sqlx::Result<()> {
+    assert_eq!(names(&pool).await?, ["ada", "barbara", "grace"]);
+    let payments: i64 = sqlx::query_scalar("SELECT count(*) FROM payments")
+        .fetch_one(&pool)
+        .await?;
+    assert_eq!(payments, 3);
+    Ok(())
+}
+
+#[container_test(
+    postgres,
+    migrations = "db/migrations",
     fixtures("barbara.sql"),
     fixtures(path = "live/fixtures", scripts("accounts.sql")),
     fixtures("../fixtures/payments.sql")

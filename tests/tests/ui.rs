@@ -43,6 +43,36 @@ fn correct_uses_pass_without_a_word_even_from_clippy() {
     assert!(said.is_empty(), "{said:#?}");
 }
 
+#[test]
+fn the_note_about_features_has_that_of_every_client() {
+    let runtime = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime");
+    let read = |file: PathBuf| fs::read_to_string(file).unwrap();
+    let (manifest, note) = (
+        read(runtime.join("Cargo.toml")),
+        read(runtime.join("src/inject.rs")),
+    );
+    // A feature is named as the file, but for the dashes.
+    let features = manifest
+        .lines()
+        .filter_map(|line| line.split_once(" = [")?.0.into());
+    let features: BTreeMap<String, &str> = features
+        .map(|feature: &str| (feature.replace('-', "_"), feature))
+        .collect();
+    let mut clients = 0;
+    for service in ["postgres", "redis"] {
+        for file in fs::read_dir(runtime.join("src").join(service).join("clients")).unwrap() {
+            let file = file.unwrap().path();
+            let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+            if read(file).contains("FromContext<D> for") && name != "sqlx" {
+                let feature = format!("`{}`", features[&name]);
+                assert!(note.contains(&feature), "{feature}");
+                clients += 1;
+            }
+        }
+    }
+    assert!(clients > 10, "{clients}");
+}
+
 /// The crate whose test targets are the cases.
 fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("ui")
@@ -104,27 +134,18 @@ fn render(message: &Value) -> String {
         // The count of errors at the end.
         return text;
     }
-    let first_line = |message: &Value| {
-        message["message"]
-            .as_str()
-            .unwrap()
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let whole = message["message"].as_str().unwrap();
-    let _ = writeln!(text, "{}: {whole}", message["level"].as_str().unwrap());
+    let said = |message: &Value| message["message"].as_str().unwrap().to_owned();
+    let level = |message: &Value| message["level"].as_str().unwrap().to_owned();
+    let _ = writeln!(text, "{}: {}", level(message), said(message));
     for span in spans {
         let _ = writeln!(text, "  at {}", place(span));
     }
     for child in message["children"].as_array().unwrap() {
-        let _ = writeln!(
-            text,
-            "  {}: {}",
-            child["level"].as_str().unwrap(),
-            first_line(child)
-        );
+        let (level, mut said) = (level(child), said(child));
+        if level == "help" {
+            said.truncate(said.find('\n').unwrap_or(said.len()));
+        }
+        let _ = writeln!(text, "  {level}: {}", said.replace('\n', "\n    "));
     }
     text.push('\n');
     text.replace(project().to_str().unwrap(), "$DIR")

@@ -7,6 +7,7 @@ use syn::{Attribute, Error, FnArg, Ident, ReturnType, Signature, Type};
 
 use super::cases::{self, Case};
 use super::condition::{Condition, condition};
+use super::serial::has_rewritten;
 use super::services::Services;
 use super::value;
 use crate::parse::{Errors, Function};
@@ -69,6 +70,11 @@ pub(crate) fn check(
         errors.push(attribute, message);
     }
     let signature = &function.signature;
+    if has_rewritten(function) {
+        let message = "`#[serial]` and `#[parallel]` drop the arguments of a function: write them below `#[container_test]`, and not on the module";
+        errors.push(&signature.ident, message);
+        return Wrapper::default();
+    }
     qualifiers(signature, errors);
     let from_case = function.case_marks.iter().map(|marks| !marks.is_empty());
     let from_case: Vec<bool> = from_case.collect();

@@ -222,6 +222,10 @@ fn in_cases() {
                 "#[case(1)] fn case(#[case] #[case] #[from(redis)] n: i32) {}",
             ),
             ("", "#[rstest] #[case(1)] fn case(#[case] n: i32) {}"),
+            (
+                "redis",
+                "#[case(1)] fn case() { serial_test::fs_serial_core_with_return(vec![\"\"], None, || { n }) }",
+            ),
         ],
     );
     assert_snapshot!(reports);

@@ -54,12 +54,17 @@ mod options {
     }
 }
 
+/// Two tests, each with a pool of its own.
 #[container_test::container_test(postgres)]
+#[case(1)]
+#[case(2)]
 async fn a_test_makes_a_pool_of_its_own(
+    #[case] size: u32,
     settings: PgPoolOptions,
     options: PgConnectOptions,
 ) -> Result<()> {
-    let pool = settings.connect_with(options).await?;
+    let pool = settings.max_connections(size).connect_with(options).await?;
+    assert_eq!(pool.options().get_max_connections(), size);
     writes_the_first_note(pool).await
 }
 

@@ -1,0 +1,3 @@
+CREATE TABLE shop.items (
+	name text NOT NULL
+);
