@@ -5,14 +5,16 @@
 mod fingerprint;
 mod harness;
 mod kinds;
+mod late;
 mod processes;
+mod sessions;
 
 use std::fmt::Write;
 use std::time::Duration;
 
+use container_test::TestContext;
 use container_test::sqlx::pool::PoolConnection;
-use container_test::sqlx::{Connection, PgConnection, PgPool, Postgres, raw_sql};
-use container_test::{Database, TestContext};
+use container_test::sqlx::{PgPool, Postgres, raw_sql};
 use container_test_tests::random::Random;
 
 use self::fingerprint::{Fingerprint, difference, fingerprint, follow_up};
@@ -257,59 +259,6 @@ fn a_pool_that_a_test_has_stored_is_closed() {
         let refused = raw_sql("SELECT").execute(&pool).await.unwrap_err();
         assert!(matches!(refused, sqlx::Error::PoolClosed), "{refused}");
     });
-}
-
-#[test]
-fn a_seed_that_a_test_has_set_does_not_show_in_the_next() {
-    const DRAW: &str = "SELECT random()::text || random()";
-    let line = Line::new("seed");
-    // What a session draws after the seed, by one that is not the next test's.
-    let (database, seeded) = line.test(async |cx| {
-        let pool: PgPool = cx.get().await.unwrap();
-        let mut session = pool.acquire().await.unwrap();
-        let mut other = pool.acquire().await.unwrap();
-        for connection in [&mut session, &mut other] {
-            let seed = raw_sql("SELECT setseed(0.5)");
-            seed.execute(&mut **connection).await.unwrap();
-        }
-        let drawn: String = sqlx::query_scalar(DRAW)
-            .fetch_one(&mut *other)
-            .await
-            .unwrap();
-        drawn
-    });
-    assert!(is_recycled(&database));
-    let drawn = line.test_on(&database, async |cx| {
-        let pool: PgPool = cx.get().await.unwrap();
-        let drawn: String = sqlx::query_scalar(DRAW).fetch_one(&pool).await.unwrap();
-        drawn
-    });
-    assert_ne!(drawn, seeded);
-}
-
-#[test]
-fn what_a_test_leaves_running_does_not_reach_the_next_test() {
-    let line = Line::new("late");
-    let (database, late) = line.test(async |cx| {
-        let pool: PgPool = cx.get().await.unwrap();
-        raw_sql("INSERT INTO letters VALUES (1, 'mine')")
-            .execute(&pool)
-            .await
-            .unwrap();
-        let url = cx.get::<Database>().await.unwrap().url().to_owned();
-        // A thread with a runtime of its own, which connects when the test is over.
-        std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(500));
-            harness::wait(async {
-                let mut connection = PgConnection::connect(&url).await?;
-                raw_sql("INSERT INTO letters VALUES (2, 'late')")
-                    .execute(&mut connection)
-                    .await
-            })
-        })
-    });
-    assert!(!is_recycled(&database), "its URL was handed out");
-    assert!(late.join().unwrap().is_err(), "there is still a database");
 }
 
 #[test]
