@@ -23,6 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// How long the connections of a test that has ended may take to leave.
 const PATIENCE_WITH_TEST: Duration = Duration::from_millis(250);
 
+/// How old a server given by URL must be, in seconds. One that was started again has forgotten all
+/// claims: processes that live look at their leases more often than this, and claim again.
+const OLD_ENOUGH: u64 = 4;
+
 /// Numbers that a process with many tests claims at a time.
 const BATCH: usize = 8;
 
@@ -89,6 +93,11 @@ impl Server {
     /// Claims one of the databases of a server given by URL; an error of ours if it will not have
     /// a free one however long we wait.
     async fn claim_one(&self, named: Option<&[i64]>) -> Result<RedisResult<Option<i64>>> {
+        match self.uptime().await {
+            Ok(seconds) if seconds < OLD_ENOUGH => return Ok(Ok(None)),
+            Ok(_) => {}
+            Err(error) => return Ok(Err(error)),
+        }
         let clients = match self.clients().await {
             Ok(clients) => clients,
             Err(error) => return Ok(Err(error)),
