@@ -6,6 +6,8 @@
 //! and used again; there only databases are claimed that the user has named, or that are empty on
 //! a server that holds no data at all.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use redis::RedisResult;
@@ -196,12 +198,20 @@ impl Server {
     }
 
     /// Notes which test has a database, for people who want to look at it while it runs. Nothing
-    /// waits for that.
-    pub(super) fn note_test(&self, number: i64, test: &str) {
-        if let Address::Started { .. } = self.endpoint.address() {
-            let mut connection = self.lease.connection();
-            let note = redis::cmd("HSET").arg(TESTS).arg(number).arg(test).clone();
-            tokio::spawn(async move { note.query_async::<()>(&mut connection).await });
+    /// waits for that; returns whether the lease stands, as far as is known without an answer.
+    pub(super) async fn note_test(&self, number: i64, test: &str) -> bool {
+        let Address::Started { .. } = self.endpoint.address() else {
+            return true;
+        };
+        let mut connection = self.lease.connection();
+        let note = redis::cmd("HSET").arg(TESTS).arg(number).arg(test).clone();
+        let mut note = Box::pin(async move { note.query_async::<()>(&mut connection).await });
+        match poll_fn(|cx| Poll::Ready(note.as_mut().poll(cx))).await {
+            Poll::Ready(noted) => noted.is_ok(),
+            Poll::Pending => {
+                tokio::spawn(note);
+                true
+            }
         }
     }
 
