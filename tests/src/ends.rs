@@ -157,3 +157,31 @@ fn leaves_nothing(end: &End, run: Run<'_>) -> Result<(), String> {
     println!("{}: gone after {after:.1?}", end.name);
     Ok(())
 }
+
+/// Runs two tests, one after the other: the servers of the first one end in its middle, and the
+/// second one gets others.
+///
+/// # Panics
+///
+/// If one of them fails, or something is left.
+pub fn servers_that_end_are_replaced(run: Run<'_>, end: impl FnOnce(&Running<'_>)) {
+    let tests = [
+        "--test",
+        "ends",
+        "--",
+        "--test-threads=1",
+        "loses_its_servers",
+    ];
+    let mut run = run
+        .args(&["--features", "integration"])
+        .args(&tests)
+        .start();
+    assert_eq!(run.wait_for_mark(), Ok(()));
+    end(&run);
+    run.remove_mark();
+    let run = run.finish();
+    assert!(run.output.contains("2 passed"), "{}", run.output);
+    let servers = (run.servers("postgres"), run.servers("redis"));
+    assert_eq!(servers, (2, 2), "{}", run.output);
+    assert_eq!(run.gone_within(DEADLINE).err(), None);
+}

@@ -189,6 +189,16 @@ pub(crate) fn remove(user: &str, name: &str) -> usize {
     removed.count()
 }
 
+/// Starts the user's containers again, which ends what they run.
+pub(crate) fn restart(user: &str) {
+    let label = format!("label={USER_LABEL}={user}");
+    let found = docker(&["ps", "--quiet", "--filter", &label]).expect("`docker ps` answers");
+    for id in found.lines() {
+        // One that the engine removes meanwhile has ended as well.
+        let _ = docker(&["restart", "--time", "0", id]);
+    }
+}
+
 fn lock(events: &Mutex<Vec<Event>>) -> std::sync::MutexGuard<'_, Vec<Event>> {
     events.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -66,6 +66,17 @@ async fn a_user_owns_what_its_migrations_make(pool: PgPool) -> anyhow::Result<()
     Ok(())
 }
 
+/// Only a superuser may create this one.
+#[container_test(postgres(user = "app", extensions = ["pageinspect"]), migrations = false)]
+async fn an_ordinary_role_has_extensions_that_take_a_superuser(pool: PgPool) -> anyhow::Result<()> {
+    let found = "SELECT rolname::text FROM pg_extension JOIN pg_roles r ON r.oid = extowner
+                 WHERE extname = 'pageinspect'";
+    assert_eq!(text(&pool, found).await?, "postgres");
+    let superuser = "SELECT rolsuper::text FROM pg_roles WHERE rolname = current_user";
+    assert_eq!(text(&pool, superuser).await?, "false");
+    Ok(())
+}
+
 #[container_test(redis(isolation = "server", args = ["--maxmemory", "64mb"]))]
 async fn a_server_of_its_own_refuses_nothing(
     mut redis: MultiplexedConnection,

@@ -66,6 +66,12 @@ pub(super) fn administrative(options: PgConnectOptions) -> PgConnectOptions {
     options.application_name("container-test").options(SETTINGS)
 }
 
+/// Returns how to connect to write migrations and seeds: with all settings of the user but the one
+/// under which nothing could be written.
+pub(super) fn writable(options: PgConnectOptions) -> PgConnectOptions {
+    options.options([("default_transaction_read_only", "off")])
+}
+
 /// Switches off time-outs that a server knows only from some version on: an older one refuses
 /// sessions that begin with them.
 pub(super) fn without_timeouts(options: PgConnectOptions, version: i32) -> PgConnectOptions {

@@ -148,6 +148,7 @@ async fn claim_on_own_server(
     let prepared = template::prepare(server, &schema, database, &user).await;
     prepared.map_err(step())??;
     let connect = server.plain.clone().username(&user).database(database);
+    let connect = address::writable(connect);
     let mut connection = server.connect(&connect).await.map_err(step())?;
     let target = Target {
         options: connect,

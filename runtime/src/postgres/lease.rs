@@ -34,6 +34,8 @@ pub(super) struct ServerInfo {
     pub(super) superuser: bool,
     pub(super) durable: bool,
     pub(super) connections: i32,
+    /// When it was started.
+    pub(super) started: String,
 }
 
 /// Connections that a test's pool opens unless it says otherwise: as many as `#[sqlx::test]` does.
@@ -201,6 +203,7 @@ fn take_lease() -> String {
                current_setting('server_version_num')::integer AS version_number,
                current_setting('is_superuser') = 'on' AS superuser,
                current_setting('fsync') = 'on' AS durable,
+               {STARTED} AS started,
                current_setting('max_connections')::integer
                    - current_setting('superuser_reserved_connections')::integer
                    -- Since PostgreSQL 16; 0 by default.
@@ -210,6 +213,9 @@ fn take_lease() -> String {
         literal(&holder::current())
     )
 }
+
+/// When the server was started.
+const STARTED: &str = "extract(epoch FROM pg_postmaster_start_time())::text";
 
 /// Switches off time-outs that not every version knows.
 const TIMEOUTS_OFF: &str = "
@@ -231,15 +237,26 @@ async fn take(connection: &mut PgConnection) -> Result<Option<ServerInfo>, sqlx:
         superuser: row.try_get("superuser")?,
         durable: row.try_get("durable")?,
         connections: row.try_get("connections")?,
+        started: row.try_get("started")?,
     }))
 }
 
-/// Takes the lease of this number again, on a new session.
+/// Takes the lease of this number again, on a new session. `started` says when a server was started
+/// that does not keep its data: one that was started later is another server, which has given the
+/// number to another process.
 pub(super) async fn take_again(
     options: &PgConnectOptions,
     number: i32,
+    started: Option<&str>,
 ) -> Result<PgConnection, sqlx::Error> {
     let mut connection = connect(options).await?;
+    let now = sqlx::raw_sql(AssertSqlSafe(format!("SELECT {STARTED}")));
+    let now: String = now.fetch_one(&mut connection).await?.try_get(0)?;
+    if started.is_some_and(|started| started != now) {
+        return Err(
+            std::io::Error::other("the server has ended, and another one is in its place").into(),
+        );
+    }
     let take = format!(
         "INSERT INTO lease (number, holder) VALUES ({number}, {})
          ON CONFLICT (number) DO UPDATE SET missing = NULL;

@@ -10,6 +10,7 @@ use sqlx::{Connection, PgConnection, PgPool, Row};
 use super::address;
 use super::clones::top_up;
 use super::drops::drop_claimed;
+use super::failure::failed;
 use super::log::lines_of;
 use super::reuse::recycle::{Known, Reset, recycle};
 use super::reuse::session::{Mark, Session};
@@ -165,7 +166,9 @@ impl Slot for TestDatabase {
 
     async fn apply_seed(&self, path: &Path) -> Result<()> {
         let script = Script::read(path)?;
-        let mut connection = self.connect().await?;
+        let options = address::writable(self.options());
+        let connected = self.server.connect(&options).await;
+        let mut connection = connected.map_err(failed("connect to the test's database"))?;
         script.apply(&mut connection).await?;
         // The work is done; what is not closed properly is closed by the server.
         let _ = connection.close().await;

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use sqlx_core::migrate::Migrator;
 
 use super::code::Code;
-use super::failure::failed;
+use super::failure::{code, failed};
 use super::files::{self, File};
 use super::migrations::Migrations;
 use super::migrator::{self, Origin};
@@ -257,9 +257,13 @@ impl Schema {
             );
             let created = administrator.execute(AssertSqlSafe(create)).await;
             created.map_err(|error| {
-                failed(format!("create the extension {extension}"))(error).with_help(
-                    "name one that the server has; `image = \"…\"` chooses an image that brings it",
-                )
+                let help = if code(&error).as_deref() == Some("42501") {
+                    "have a superuser create it in the database `template1`, of which all others of \
+                     the server are made"
+                } else {
+                    "name one that the server has; `image = \"…\"` chooses an image that brings it"
+                };
+                failed(format!("create the extension {extension}"))(error).with_help(help)
             })?;
         }
         Ok(())

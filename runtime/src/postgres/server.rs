@@ -1,5 +1,6 @@
 //! A PostgreSQL server that this process uses: its lease, its connections.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use super::schema::Schema;
 use super::sql::{literal, quoted};
 use crate::background::watch_lease;
 use crate::once::Once;
-use crate::service::{Address, Endpoint, OpenError};
+use crate::service::{ANSWER_TIMEOUT, Address, Endpoint, OpenError};
 use crate::{Result, report};
 
 /// How long a connection is waited for on a server that has no free one.
@@ -89,14 +90,19 @@ impl Server {
     }
 
     /// Returns the first row of the answer to a question to the registry; a lease that was lost is
-    /// taken again.
+    /// taken again. So is one whose session does not answer.
     pub(super) async fn ask(&self, question: &str) -> Result<PgRow, sqlx::Error> {
         let mut lease = self.lease.lock().await;
-        let question = || sqlx::raw_sql(AssertSqlSafe(question.to_owned()));
-        match question().fetch_one(&mut *lease).await {
+        let question = async |lease: &mut PgConnection| {
+            let question = sqlx::raw_sql(AssertSqlSafe(question.to_owned()));
+            in_time(question.fetch_one(lease)).await
+        };
+        match question(&mut lease).await {
             Err(error) if is_lost(&error) => {
-                *lease = lease::take_again(&self.admin, self.info.number).await?;
-                question().fetch_one(&mut *lease).await
+                let started = (!self.endpoint.outlives_tests()).then_some(&*self.info.started);
+                let again = lease::take_again(&self.admin, self.info.number, started);
+                *lease = in_time(again).await?;
+                question(&mut lease).await
             }
             answer => answer,
         }
@@ -218,4 +224,15 @@ impl Server {
             (true, false) => " STRATEGY FILE_COPY",
         }
     }
+}
+
+/// Returns the answer of the server if it comes in time.
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let answer = tokio::time::timeout(ANSWER_TIMEOUT, answer).await;
+    answer.unwrap_or_else(|_| {
+        let silence = format!("no answer of the server within {ANSWER_TIMEOUT:?}");
+        Err(std::io::Error::new(ErrorKind::TimedOut, silence).into())
+    })
 }

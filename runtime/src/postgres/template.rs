@@ -288,6 +288,7 @@ async fn fill(
     let own = [template.user.as_str(), server.plain.get_username()];
     let state = RoleState::read(registry, superuser, &own, name).await?;
     let options = server.plain.clone().database(name).username(&template.user);
+    let options = address::writable(options);
     let mut connection = server.connect(&options).await?;
     let target = Target {
         options: options.clone(),

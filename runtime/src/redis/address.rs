@@ -1,9 +1,15 @@
 //! Where a keyspace is: how a client connects to it.
 
+use std::time::Duration;
+
+use redis::io::tcp::socket2::TcpKeepalive;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 
 use crate::service::{Address, Endpoint, without_password};
 use crate::{Error, Result};
+
+/// After how long without a word a connection to a server given by URL is looked at.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// Returns how a user connects to a logical database.
 pub(super) fn info(endpoint: &Endpoint, user: &str, database: i64) -> Result<ConnectionInfo> {
@@ -29,7 +35,10 @@ pub(super) fn info(endpoint: &Endpoint, user: &str, database: i64) -> Result<Con
         Address::Given(url) => {
             let info = url.as_str().into_connection_info().map_err(failed)?;
             let settings = info.redis_settings().clone().set_db(database);
-            Ok(info.set_redis_settings(settings))
+            // What is between may forget a connection that seems idle.
+            let keep = TcpKeepalive::new().with_time(KEEP_ALIVE);
+            let tcp = info.tcp_settings().clone().set_keepalive(keep);
+            Ok(info.set_redis_settings(settings).set_tcp_settings(tcp))
         }
     }
 }

@@ -6,6 +6,8 @@
 //! and used again; there only databases are claimed that the user has named, or that are empty on
 //! a server that holds no data at all.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use redis::RedisResult;
@@ -22,6 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How long the connections of a test that has ended may take to leave.
 const PATIENCE_WITH_TEST: Duration = Duration::from_millis(250);
+
+/// How old a server given by URL must be, in seconds. One that was started again has forgotten all
+/// claims: processes that live look at their leases more often than this, and claim again.
+const OLD_ENOUGH: u64 = 4;
 
 /// Numbers that a process with many tests claims at a time.
 const BATCH: usize = 8;
@@ -89,6 +95,11 @@ impl Server {
     /// Claims one of the databases of a server given by URL; an error of ours if it will not have
     /// a free one however long we wait.
     async fn claim_one(&self, named: Option<&[i64]>) -> Result<RedisResult<Option<i64>>> {
+        match self.uptime().await {
+            Ok(seconds) if seconds < OLD_ENOUGH => return Ok(Ok(None)),
+            Ok(_) => {}
+            Err(error) => return Ok(Err(error)),
+        }
         let clients = match self.clients().await {
             Ok(clients) => clients,
             Err(error) => return Ok(Err(error)),
@@ -187,12 +198,20 @@ impl Server {
     }
 
     /// Notes which test has a database, for people who want to look at it while it runs. Nothing
-    /// waits for that.
-    pub(super) fn note_test(&self, number: i64, test: &str) {
-        if let Address::Started { .. } = self.endpoint.address() {
-            let mut connection = self.lease.connection();
-            let note = redis::cmd("HSET").arg(TESTS).arg(number).arg(test).clone();
-            tokio::spawn(async move { note.query_async::<()>(&mut connection).await });
+    /// waits for that; returns whether the lease stands, as far as is known without an answer.
+    pub(super) async fn note_test(&self, number: i64, test: &str) -> bool {
+        let Address::Started { .. } = self.endpoint.address() else {
+            return true;
+        };
+        let mut connection = self.lease.connection();
+        let note = redis::cmd("HSET").arg(TESTS).arg(number).arg(test).clone();
+        let mut note = Box::pin(async move { note.query_async::<()>(&mut connection).await });
+        match poll_fn(|cx| Poll::Ready(note.as_mut().poll(cx))).await {
+            Poll::Ready(noted) => noted.is_ok(),
+            Poll::Pending => {
+                tokio::spawn(note);
+                true
+            }
         }
     }
 

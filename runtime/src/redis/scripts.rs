@@ -23,8 +23,10 @@ pub(super) const CLAIM_NEW: &str = "
             number = redis.call('INCR', KEYS[2])
             if number >= limit then break end
         end
-        redis.call('HSET', KEYS[1], number, holder)
-        numbers[#numbers + 1] = tonumber(number)
+        -- A server that was started again counts from the beginning.
+        if redis.call('HSETNX', KEYS[1], number, holder) == 1 then
+            numbers[#numbers + 1] = tonumber(number)
+        end
     end
     return numbers";
 

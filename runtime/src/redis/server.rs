@@ -1,18 +1,20 @@
 //! A Redis server that this process uses.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use redis::{Cmd, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult};
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 use super::address::info;
 use super::lease::Lease;
 use super::numbers::Numbers;
 use super::options::ADMINISTRATOR;
 use crate::Error;
-use crate::service::{Address, Endpoint, OpenError};
+use crate::service::{ANSWER_TIMEOUT, Address, Endpoint, OpenError};
 
 /// Logical databases of a server that does not say how many it has.
 const USUAL_DATABASES: i64 = 16;
@@ -90,12 +92,21 @@ impl Server {
         self.renew().await.is_err()
     }
 
-    /// Returns the answer to a command; a lease that was lost is taken again.
+    /// Returns the answer to a command; a lease that was lost is taken again. So is one whose
+    /// connection does not answer.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
-        match command.query_async(&mut self.lease.connection()).await {
+        let ask = async || {
+            let mut connection = self.lease.connection();
+            let answer = timeout(ANSWER_TIMEOUT, command.query_async(&mut connection)).await;
+            answer.unwrap_or_else(|_| {
+                let silence = format!("no answer of the server within {ANSWER_TIMEOUT:?}");
+                Err(std::io::Error::new(ErrorKind::TimedOut, silence).into())
+            })
+        };
+        match ask().await {
             Err(error) if error.is_io_error() || error.is_connection_dropped() => {
                 self.renew().await?;
-                command.query_async(&mut self.lease.connection()).await
+                ask().await
             }
             answer => answer,
         }
@@ -107,6 +118,13 @@ impl Server {
             self.claim_again().await?;
         }
         Ok(())
+    }
+
+    /// Returns for how many seconds the server runs; very many if it does not say.
+    pub(super) async fn uptime(&self) -> RedisResult<u64> {
+        let about: String = self.ask(redis::cmd("INFO").arg("server")).await?;
+        let uptime = field(&about, "uptime_in_seconds").and_then(|seconds| seconds.parse().ok());
+        Ok(uptime.unwrap_or(u64::MAX))
     }
 
     pub(super) fn numbers(&self) -> std::sync::MutexGuard<'_, Numbers> {

@@ -7,7 +7,7 @@ use redis::ConnectionInfo;
 
 use super::address::{info, redis_cli, url};
 use super::command_file;
-use super::options::TEST_USER;
+use super::options::{TEST_USER, failed};
 use super::server::Server;
 use crate::Result;
 use crate::service::{Returned, Slot, SlotRequest};
@@ -30,7 +30,11 @@ impl TestKeyspace {
             let databases = request.variable("redis", "DATABASES");
             let batch = !request.one_test_per_process;
             let number = server.claim(databases, batch).await?;
-            server.note_test(number, &request.test);
+            if !server.note_test(number, &request.test).await {
+                // Numbers are claimed some ahead: the server may have ended since.
+                let renewed = server.renew().await;
+                renewed.map_err(failed("claim a Redis keyspace"))?;
+            }
             number
         };
         Ok(Self {

@@ -18,7 +18,9 @@ pub(crate) use self::endpoint::{NoLog, ServerLog, percent_encoded, without_passw
 pub use self::slot::{Returned, Slot, SlotRequest};
 #[cfg(feature = "testcontainers")]
 pub(crate) use self::spec::STARTUP_TIMEOUT;
-pub(crate) use self::spec::{CONNECTION_TIMEOUT, LocalData, LocalStart, NamesOf, PreparedData};
+pub(crate) use self::spec::{
+    ANSWER_TIMEOUT, CONNECTION_TIMEOUT, LocalData, LocalStart, NamesOf, PreparedData,
+};
 pub use self::spec::{ContainerSetup, LocalProgram, ServerSpec};
 use crate::Result;
 pub use crate::error::BoxError;

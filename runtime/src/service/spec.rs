@@ -163,6 +163,10 @@ pub(crate) const STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
 /// busy.
 pub(crate) const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long the answer to a short question of ours may take: a network can swallow what is sent, and
+/// say nothing.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// What only a container gets of a server.
 #[derive(Clone, Default)]
 #[non_exhaustive]

@@ -228,6 +228,11 @@ impl<'a> Running<'a> {
         self.wait_until(Duration::from_millis(1), "a server started", started)
     }
 
+    /// Starts the containers of the run again.
+    pub fn restart_containers(&self) {
+        engine::restart(&self.user);
+    }
+
     /// Waits until a container is at work that prepares a data directory, and removes it by force.
     ///
     /// # Errors

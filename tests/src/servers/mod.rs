@@ -2,6 +2,7 @@
 
 mod pgbouncer;
 mod postgres;
+mod proxy;
 mod redis;
 
 use std::fmt::Write;
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 
 pub use self::pgbouncer::Pgbouncer;
 pub use self::postgres::{PASSWORD, Postgres, REGISTRY, ROLE};
+pub use self::proxy::Proxy;
 pub use self::redis::Redis;
 
 /// Longest time that a server may take to answer, and to have ended what it does.

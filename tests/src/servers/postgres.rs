@@ -24,6 +24,7 @@ pub struct Postgres {
     port: u16,
     process: Child,
     directory: TempDir,
+    settings: Vec<String>,
     /// What was there before any process used it.
     before: Vec<String>,
 }
@@ -80,28 +81,36 @@ impl Postgres {
     }
 
     fn launch(programs: PathBuf, directory: TempDir, settings: &[&str]) -> Self {
+        let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
         let port = free_port();
-        let mut server = wrapped("postgres", &programs.join("postgres"), directory.path());
-        server.arg("-D").arg(directory.path().join("data"));
-        server.arg("-k").arg(directory.path());
-        for setting in ["listen_addresses=127.0.0.1", "fsync=off"]
-            .iter()
-            .chain(settings)
-        {
-            server.args(["-c", setting]);
-        }
-        let process = server.arg("-p").arg(port.to_string()).spawn();
         let server = Self {
+            process: spawn(&programs, directory.path(), port, &settings),
             programs,
             port,
-            process: process.expect("sh starts"),
             directory,
+            settings,
             before: Vec::new(),
         };
-        wait_for("PostgreSQL", server.directory.path(), || {
-            server.try_psql("SELECT").is_ok()
-        });
+        server.wait();
         server
+    }
+
+    fn wait(&self) {
+        wait_for("PostgreSQL", self.directory.path(), || {
+            self.try_psql("SELECT").is_ok()
+        });
+    }
+
+    /// Ends it, and starts it again on the same port with its data.
+    pub fn restart(&mut self) {
+        end(&mut self.process);
+        self.process = spawn(
+            &self.programs,
+            self.directory.path(),
+            self.port,
+            &self.settings,
+        );
+        self.wait();
     }
 
     /// The URL for tests.
@@ -275,6 +284,20 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         end(&mut self.process);
     }
+}
+
+fn spawn(programs: &Path, directory: &Path, port: u16, settings: &[String]) -> Child {
+    let mut server = wrapped("postgres", &programs.join("postgres"), directory);
+    server.arg("-D").arg(directory.join("data"));
+    server.arg("-k").arg(directory);
+    for setting in ["listen_addresses=127.0.0.1", "fsync=off"] {
+        server.args(["-c", setting]);
+    }
+    for setting in settings {
+        server.args(["-c", setting]);
+    }
+    let server = server.arg("-p").arg(port.to_string()).spawn();
+    server.expect("sh starts")
 }
 
 /// The directory of PostgreSQL's programs: along `PATH`, or where Debian has the newest.

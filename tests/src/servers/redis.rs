@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ pub struct Redis {
     port: u16,
     process: Child,
     directory: TempDir,
+    arguments: Vec<String>,
 }
 
 impl Redis {
@@ -26,24 +27,29 @@ impl Redis {
     pub fn start(arguments: &[&str]) -> Self {
         let directory = directory();
         let port = free_port();
-        let program = program("redis-server", "redis-server");
-        let process = wrapped("redis", &program, directory.path())
-            .args(["--bind", "127.0.0.1", "--databases", "16", "--save", ""])
-            .args(["--unixsocketperm", "777", "--unixsocket"])
-            .arg(directory.path().join("redis.sock"))
-            .args(["--port", &port.to_string()])
-            .args(arguments)
-            .spawn();
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         let server = Self {
             port,
-            process: process.expect("sh starts"),
+            process: spawn(directory.path(), port, &arguments),
             directory,
+            arguments,
         };
-        wait_for("Redis", server.directory.path(), || {
-            // One that wants a password answers as well.
-            output(&mut server.client(0, &["PING"])).is_ok()
-        });
+        server.wait();
         server
+    }
+
+    fn wait(&self) {
+        wait_for("Redis", self.directory.path(), || {
+            // One that wants a password answers as well.
+            output(&mut self.client(0, &["PING"])).is_ok()
+        });
+    }
+
+    /// Ends it, and starts it again on the same port, without its data.
+    pub fn restart(&mut self) {
+        end(&mut self.process);
+        self.process = spawn(self.directory.path(), self.port, &self.arguments);
+        self.wait();
     }
 
     /// The URL for tests.
@@ -132,6 +138,18 @@ impl Redis {
             sleep(Duration::from_millis(20));
         }
     }
+}
+
+fn spawn(directory: &Path, port: u16, arguments: &[String]) -> Child {
+    let program = program("redis-server", "redis-server");
+    let process = wrapped("redis", &program, directory)
+        .args(["--bind", "127.0.0.1", "--databases", "16", "--save", ""])
+        .args(["--unixsocketperm", "777", "--unixsocket"])
+        .arg(directory.join("redis.sock"))
+        .args(["--port", &port.to_string()])
+        .args(arguments)
+        .spawn();
+    process.expect("sh starts")
 }
 
 impl Drop for Redis {

@@ -125,6 +125,93 @@ async fn migrations_run_once_for_a_list_that_has_grown(pool: PgPool) -> anyhow::
     Ok(())
 }
 
+/// What it was before somebody edited it: no finished template begins like this.
+const EDITED: &str = "
+    CREATE ROLE faithful_reader NOLOGIN;
+    CREATE TABLE members (id bigint GENERATED ALWAYS AS IDENTITY, name text);
+    GRANT SELECT ON members TO faithful_reader";
+
+#[container_test(postgres, migrations = [EDITED])]
+async fn an_edited_migration_meets_the_role_that_it_has_made(pool: PgPool) -> anyhow::Result<()> {
+    const MAY: &str = "SELECT has_table_privilege('faithful_reader', 'members', 'SELECT')::text";
+    assert_eq!(text(&pool, MAY).await?.as_deref(), Some("true"));
+    Ok(())
+}
+
+/// What people write who know that a role may be there.
+const GUARDED: &str = "
+    DO $$ BEGIN
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'faithful_guarded') THEN
+            PERFORM pg_sleep(0.1);
+            CREATE ROLE faithful_guarded;
+        END IF;
+    END $$;
+    ALTER ROLE faithful_guarded NOLOGIN";
+
+/// Each has a template of its own, and all are made at the same time.
+macro_rules! guarded {
+    ($($name:ident $table:literal)*) => {$(
+        #[container_test(postgres, migrations = [GUARDED, concat!("CREATE TABLE ", $table, " ()")])]
+        async fn $name(database: Database) -> anyhow::Result<()> {
+            assert!(database.table_exists($table).await?);
+            Ok(())
+        }
+    )*};
+}
+
+guarded! {
+    a_guarded_role_is_made_once_by_the_first "first"
+    a_guarded_role_is_made_once_by_the_second "second"
+    a_guarded_role_is_made_once_by_the_third "third"
+    a_guarded_role_is_made_once_by_the_fourth "fourth"
+}
+
+/// Whoever migrates owns neither the database nor the sequence in the end. An ordinary role must be
+/// a member of the role that it makes an owner.
+const OWNED: &str = "
+    CREATE ROLE faithful_owner;
+    CREATE ROLE faithful_keeper;
+    DO $$ BEGIN
+        IF current_setting('is_superuser') = 'off' THEN
+            GRANT faithful_owner, faithful_keeper TO CURRENT_USER;
+        END IF;
+        GRANT CREATE ON SCHEMA public TO faithful_keeper, faithful_owner;
+        CREATE SEQUENCE numbers;
+        ALTER SEQUENCE numbers OWNER TO faithful_keeper;
+        CREATE TABLE deeds (id int);
+        ALTER TABLE deeds OWNER TO faithful_owner;
+        EXECUTE format('ALTER DATABASE %I OWNER TO faithful_owner', current_database());
+        IF current_setting('is_superuser') = 'off' THEN
+            REVOKE faithful_keeper FROM CURRENT_USER;
+        END IF;
+    END $$";
+
+async fn has_its_owners(pool: PgPool) -> anyhow::Result<()> {
+    const OWNERS: &str = "
+        SELECT concat_ws(' ', pg_get_userbyid(datdba), tableowner, sequenceowner)
+        FROM pg_database, pg_tables, pg_sequences
+        WHERE datname = current_database() AND tablename = 'deeds' AND sequencename = 'numbers'";
+    assert_eq!(
+        text(&pool, OWNERS).await?.as_deref(),
+        Some("faithful_owner faithful_owner faithful_keeper")
+    );
+    raw_sql("INSERT INTO deeds VALUES (1)")
+        .execute(&pool)
+        .await?;
+    Ok(())
+}
+
+macro_rules! owned {
+    ($($name:ident)*) => {$(
+        #[container_test(postgres, migrations = [OWNED])]
+        async fn $name(pool: PgPool) -> anyhow::Result<()> {
+            has_its_owners(pool).await
+        }
+    )*};
+}
+
+owned! { migrations_give_the_first_to_others migrations_give_the_second_to_others }
+
 static DRAWS: Mutex<Vec<f64>> = Mutex::new(Vec::new());
 
 async fn draws_its_own_number(pool: PgPool) -> anyhow::Result<()> {
@@ -148,6 +235,60 @@ macro_rules! draws {
 }
 
 draws! { a_seed_that_draws_is_applied_to_the_first a_seed_that_draws_is_applied_to_the_second }
+
+/// Numbers that tests have found in their databases.
+struct Numbers(Mutex<Vec<f64>>);
+
+impl Numbers {
+    /// Notes the number of a test's database.
+    async fn note(&self, pool: &PgPool) -> anyhow::Result<()> {
+        let number: f64 = sqlx::query_scalar("SELECT number FROM draws")
+            .fetch_one(pool)
+            .await?;
+        let mut numbers = self.0.lock().unwrap();
+        if !numbers.contains(&number) {
+            numbers.push(number);
+        }
+        Ok(())
+    }
+}
+
+/// A function of the user's, which hides that it draws.
+const LOTTERY: &str = "
+    CREATE TABLE draws (number float8);
+    CREATE FUNCTION lot() RETURNS float8 LANGUAGE sql AS 'SELECT random()'";
+
+static IN_TEMPLATE: Numbers = Numbers(Mutex::new(Vec::new()));
+static PER_TEST: Numbers = Numbers(Mutex::new(Vec::new()));
+static BY_DEFAULT: Numbers = Numbers(Mutex::new(Vec::new()));
+
+macro_rules! lots {
+    ($($name:ident $numbers:ident $different:literal ($($option:tt)*) $seed:literal)*) => {$(
+        #[container_test(postgres($($option)*), migrations = [LOTTERY], seeds($seed))]
+        #[ignore = "run by another test, several times"]
+        async fn $name(pool: PgPool) -> anyhow::Result<()> {
+            $numbers.note(&pool).await
+        }
+    )*
+
+        #[test]
+        fn a_test_says_whether_seeds_are_in_its_template() {
+            $(
+                for _ in 0..3 {
+                    $name().unwrap();
+                }
+                let numbers = $numbers.0.lock().unwrap();
+                assert_eq!(numbers.len(), $different, "{}", stringify!($name));
+            )*
+        }
+    };
+}
+
+lots! {
+    a_seed_that_is_to_be_in_the_template_is_applied_once IN_TEMPLATE 1 (template_seeds = true) "draw"
+    a_seed_that_is_to_be_applied_per_test_is PER_TEST 3 (template_seeds = false) "lot"
+    a_seed_that_shows_nothing_of_the_clock_is_in_the_template BY_DEFAULT 1 () "lot"
+}
 
 /// Members see what is their own; a superuser would see everything.
 const POLICY: &str = "

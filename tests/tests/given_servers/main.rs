@@ -7,6 +7,7 @@ mod limits;
 mod mistakes;
 mod pooler;
 mod redis;
+mod settings;
 mod survives;
 
 use container_test_tests::project::Project;

@@ -4,7 +4,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use container_test_tests::run::Runner;
-use container_test_tests::servers::{Postgres, REGISTRY, Redis};
+use container_test_tests::servers::{PASSWORD, Postgres, Proxy, REGISTRY, ROLE, Redis};
 
 use crate::{AT_ONCE, DATABASES, left, passed, project, run, seconds};
 
@@ -74,4 +74,76 @@ fn a_test_that_ends_all_other_sessions_has_its_data_and_leaves_nothing() {
         passed(&run, 1);
         assert_eq!(left(&postgres, &redis), [""; 0], "{}", run.output);
     }
+}
+
+#[test]
+fn servers_that_are_started_again_give_nothing_of_a_test_to_others() {
+    let project = project();
+    let (mut postgres, mut redis) = (Postgres::start(&[]), Redis::start(&[]));
+    let url = (postgres.url(), redis.url());
+    let on_servers = |databases| {
+        let run = run(&project, Runner::CargoTest, &url.0, &url.1);
+        match databases {
+            Some(databases) => run.env(DATABASES, databases),
+            None => run,
+        }
+        .args(&["--test", "ends", "--", "--test-threads=1"])
+    };
+    for databases in [None, Some("5-7")] {
+        let outlive = || {
+            let mut outlives = on_servers(databases).args(&["outlives_"]).start();
+            outlives.wait_for_mark().unwrap();
+            outlives
+        };
+        let (first, second) = (outlive(), outlive());
+        postgres.restart();
+        redis.restart();
+        for test in ["passes", "uses_redis"] {
+            passed(&on_servers(databases).args(&["--exact", test]).finish(), 1);
+        }
+        // Its next test claims while the other process still has what it had before.
+        first.remove_mark();
+        passed(&first.finish(), 2);
+        second.remove_mark();
+        passed(&second.finish(), 2);
+        assert_eq!(left(&postgres, &redis), [""; 0]);
+    }
+}
+
+/// A network that drops what is sent is met at the end of a test, which gives everything back.
+#[test]
+fn a_network_that_swallows_everything_does_not_stop_a_run_for_ever() {
+    let project = project();
+    let (postgres, redis) = (Postgres::start(&[]), Redis::start(&[]));
+    let (to_postgres, to_redis) = (Proxy::start(postgres.port()), Proxy::start(redis.port()));
+    let url = format!(
+        "postgres://{ROLE}:{PASSWORD}@127.0.0.1:{}/theirs",
+        to_postgres.port()
+    );
+    let redis_url = format!("redis://127.0.0.1:{}", to_redis.port());
+    let silenced = run(&project, Runner::CargoTest, &url, &redis_url);
+    let test = [
+        "--test",
+        "ends",
+        "--",
+        "--exact",
+        "waits_until_the_mark_is_removed",
+    ];
+    let mut silenced = silenced.args(&test).start();
+    silenced.wait_for_mark().unwrap();
+    to_postgres.fall_silent();
+    to_redis.fall_silent();
+    silenced.remove_mark();
+    let silenced = silenced.finish();
+    passed(&silenced, 1);
+    assert!(seconds(&silenced) < 90.0, "{}", silenced.output);
+    // The next one on the same servers cleans up.
+    let url = (postgres.url(), redis.url());
+    let next = run(&project, Runner::CargoTest, &url.0, &url.1);
+    passed(
+        &next
+            .args(&["--test", "ends", "--", "--exact", "passes"])
+            .finish(),
+        1,
+    );
 }

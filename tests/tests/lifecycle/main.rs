@@ -116,3 +116,10 @@ fn a_server_whose_creator_was_killed_at_once_is_used_by_the_next_run() {
     );
     assert_eq!(next.gone_within(DEADLINE).err(), None);
 }
+
+#[test]
+fn containers_that_are_started_again_serve_no_test_any_more() {
+    let (project, engine) = (project(), Engine::connect());
+    let run = project.run(Runner::CargoTest, &engine);
+    ends::servers_that_end_are_replaced(run, |run| run.restart_containers());
+}

@@ -98,6 +98,20 @@ fn nothing_is_left_however_a_run_ends() {
 }
 
 #[test]
+fn servers_that_crash_are_replaced() {
+    let project = project();
+    ends::servers_that_end_are_replaced(run(&project, Runner::CargoTest), |run| {
+        let watchdogs = run.processes("container-test-watchdog");
+        // Killed, a PostgreSQL server would leave shared memory.
+        for (part, how) in [("/postgres -D", "QUIT"), ("redis-server", "KILL")] {
+            let mut servers = run.processes(part);
+            servers.retain(|id| !watchdogs.contains(id));
+            signal(how, &servers);
+        }
+    });
+}
+
+#[test]
 fn nothing_is_left_in_the_default_directory() {
     let project = project();
     let run = project

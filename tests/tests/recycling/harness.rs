@@ -96,6 +96,7 @@ pub(crate) async fn number(cx: &TestContext) -> String {
 #[derive(Clone, Copy)]
 pub(crate) struct Line {
     name: &'static str,
+    schema: &'static str,
     recycle: bool,
     seeded: bool,
 }
@@ -105,6 +106,7 @@ impl Line {
     pub(crate) fn new(name: &'static str) -> Self {
         Self {
             name,
+            schema: SCHEMA,
             recycle: true,
             seeded: false,
         }
@@ -116,6 +118,11 @@ impl Line {
             seeded: true,
             ..self
         }
+    }
+
+    /// The same line, with other migrations.
+    pub(crate) fn with_schema(self, schema: &'static str) -> Self {
+        Self { schema, ..self }
     }
 
     /// The same line, by tests that say `recycle = false`.
@@ -133,7 +140,7 @@ impl Line {
         postgres.args = ARGS.map(str::to_owned).to_vec();
         postgres.database = Some(self.name.to_owned());
         postgres.recycle = self.recycle;
-        postgres.migrations = Migrations::inline([SCHEMA]);
+        postgres.migrations = Migrations::inline([self.schema]);
         let mut test = Builder::new("recycling", env!("CARGO_MANIFEST_DIR")).service(postgres);
         if self.seeded {
             test = test.seed_file("postgres", "tests/recycling/seed.sql");

@@ -5,14 +5,16 @@
 mod fingerprint;
 mod harness;
 mod kinds;
+mod late;
 mod processes;
+mod sessions;
 
 use std::fmt::Write;
 use std::time::Duration;
 
+use container_test::TestContext;
 use container_test::sqlx::pool::PoolConnection;
-use container_test::sqlx::{Connection, PgConnection, PgPool, Postgres, raw_sql};
-use container_test::{Database, TestContext};
+use container_test::sqlx::{PgPool, Postgres, raw_sql};
 use container_test_tests::random::Random;
 
 use self::fingerprint::{Fingerprint, difference, fingerprint, follow_up};
@@ -257,95 +259,6 @@ fn a_pool_that_a_test_has_stored_is_closed() {
         let refused = raw_sql("SELECT").execute(&pool).await.unwrap_err();
         assert!(matches!(refused, sqlx::Error::PoolClosed), "{refused}");
     });
-}
-
-#[test]
-fn a_seed_that_a_test_has_set_does_not_show_in_the_next() {
-    const DRAW: &str = "SELECT random()::text || random()";
-    let line = Line::new("seed");
-    // What a session draws after the seed, by one that is not the next test's.
-    let (database, seeded) = line.test(async |cx| {
-        let pool: PgPool = cx.get().await.unwrap();
-        let mut session = pool.acquire().await.unwrap();
-        let mut other = pool.acquire().await.unwrap();
-        for connection in [&mut session, &mut other] {
-            let seed = raw_sql("SELECT setseed(0.5)");
-            seed.execute(&mut **connection).await.unwrap();
-        }
-        let drawn: String = sqlx::query_scalar(DRAW)
-            .fetch_one(&mut *other)
-            .await
-            .unwrap();
-        drawn
-    });
-    assert!(is_recycled(&database));
-    let drawn = line.test_on(&database, async |cx| {
-        let pool: PgPool = cx.get().await.unwrap();
-        let drawn: String = sqlx::query_scalar(DRAW).fetch_one(&pool).await.unwrap();
-        drawn
-    });
-    assert_ne!(drawn, seeded);
-}
-
-#[test]
-fn an_address_leads_nowhere_once_its_test_has_ended() {
-    let line = Line::new("late");
-    let (database, addresses) = line.test(async |cx| {
-        let pool: PgPool = cx.get().await.unwrap();
-        raw_sql("INSERT INTO letters VALUES (1, 'mine')")
-            .execute(&pool)
-            .await
-            .unwrap();
-        let url = cx.get::<Database>().await.unwrap().url().to_owned();
-        let of_pool = (*pool.connect_options()).clone();
-        [options(&cx).await, of_pool, url.parse().unwrap()]
-    });
-    assert!(is_recycled(&database));
-    line.test_on(&database, async |_| {
-        for address in &addresses {
-            let refused = PgConnection::connect_with(address).await.unwrap_err();
-            let code = refused.as_database_error().and_then(|error| error.code());
-            assert_eq!(code.as_deref(), Some("3D000"), "{refused}");
-        }
-    });
-}
-
-#[test]
-fn a_session_that_begins_while_a_test_ends_does_not_reach_the_next_test() {
-    let line = Line::new("race");
-    let mut recycled = 0;
-    for _ in 0..40 {
-        let (database, late) = line.test(async |cx| {
-            let options = options(&cx).await;
-            // A thread with a runtime of its own, which connects until the address leads nowhere.
-            std::thread::spawn(move || {
-                harness::wait(async {
-                    for _ in 0..500 {
-                        let Ok(mut connection) = PgConnection::connect_with(&options).await else {
-                            return true;
-                        };
-                        // The database may be dropped meanwhile.
-                        let _ = raw_sql("INSERT INTO letters VALUES (2, 'late')")
-                            .execute(&mut connection)
-                            .await;
-                        let _ = connection.close().await;
-                    }
-                    false
-                })
-            })
-        });
-        line.test(async |cx| {
-            let pool: PgPool = cx.get().await.unwrap();
-            let late: i64 = sqlx::query_scalar("SELECT count(*) FROM letters WHERE body = 'late'")
-                .fetch_one(&pool)
-                .await
-                .unwrap();
-            assert_eq!(late, 0);
-        });
-        assert!(late.join().unwrap(), "the address still leads there");
-        recycled += u32::from(is_recycled(&database));
-    }
-    println!("{recycled} of 40 databases were recycled");
 }
 
 #[test]

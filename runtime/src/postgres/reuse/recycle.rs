@@ -36,8 +36,9 @@ const ATTEMPTS: usize = 10;
 const PAGES: i64 = 8;
 
 /// Ends what the session was at, and what it has set: all that `DISCARD ALL` does, which cannot be
-/// sent with others, but for temporary tables, which end the database's use anyway. It says first
-/// whether it was counting what it wrote: a superuser can switch that off.
+/// sent with others, but for temporary tables, which end the database's use anyway; and the origin of
+/// what it replicates, which `DISCARD ALL` leaves. It returns first whether it was counting what it
+/// wrote: a superuser can switch that off.
 const RESET_SESSION: &str = "
     ROLLBACK;
     SELECT current_setting('track_counts')::boolean;
@@ -50,7 +51,8 @@ const RESET_SESSION: &str = "
     SELECT oid::bigint AS oid, pg_stat_get_db_stat_reset_time(oid)::text AS reset,
            pg_stat_get_db_numbackends(oid) AS sessions, pg_backend_pid() AS pid
     FROM pg_database WHERE datname = current_database();
-    SELECT pg_stat_force_next_flush(), pg_advisory_unlock_all()";
+    SELECT pg_stat_force_next_flush(), pg_advisory_unlock_all(),
+           CASE WHEN pg_replication_origin_session_is_setup() THEN pg_replication_origin_session_reset() END";
 
 /// Draws a new seed for `random()`, which only the session knows: a test may have set one.
 const NEW_SEED: &str = "SELECT setseed($seed)";

@@ -74,6 +74,45 @@ async fn has_its_data_until_the_mark_is_removed(database: Database, pool: PgPool
     Ok(())
 }
 
+/// Has what it will not use any more.
+#[container_test(postgres, redis)]
+async fn waits_until_the_mark_is_removed(pool: PgPool, mut redis: ConnectionManager) -> anyhow::Result<()> {
+    write(&pool, &mut redis).await?;
+    let mark = std::env::var_os("MARK").context("a path")?;
+    std::fs::write(&mark, "")?;
+    while std::fs::exists(&mark)? {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
+/// Both servers are started again while it waits; that of Redis has lost all keys then.
+#[container_test(postgres, redis, timeout = "60s")]
+async fn outlives_servers_that_are_started_again(database: Database, pool: PgPool, mut redis: ConnectionManager, keyspace: Keyspace) -> anyhow::Result<()> {
+    write(&pool, &mut redis).await?;
+    let mark = std::env::var_os("MARK").context("a path")?;
+    std::fs::write(&mark, keyspace.url())?;
+    while redis.get::<_, Option<String>>("session:1").await.unwrap_or(Some(String::new())).is_some() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let () = redis.set("mine", 1).await?;
+    while std::fs::exists(&mark)? {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let keys: Vec<String> = redis.keys("*").await?;
+        anyhow::ensure!(keys == ["mine"], "another test was here: {keys:?}");
+    }
+    assert_eq!(database.row_count("users").await?, 2);
+    Ok(())
+}
+
+/// The same, and nothing of it is left when the next test of the process comes.
+#[container_test(postgres, redis)]
+async fn outlives_servers_that_are_started_again_and_is_followed(database: Database, keyspace: Keyspace) -> anyhow::Result<()> {
+    assert_eq!(database.row_count("users").await?, 1);
+    assert_eq!(keyspace.key_count().await?, 0);
+    Ok(())
+}
+
 /// Run one after another: the server ends the process's session while no test uses it.
 #[container_test(redis)]
 async fn idles_1_uses_a_keyspace(mut redis: ConnectionManager) -> anyhow::Result<()> {

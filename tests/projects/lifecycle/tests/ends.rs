@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use container_test::redis::aio::ConnectionManager;
+use container_test::redis::{self, AsyncCommands};
 use container_test::sqlx::{self, PgPool};
-use container_test::{Database, container_test};
+use container_test::{Database, Keyspace, container_test};
 
 /// Says that the body has been reached.
 fn mark() {
@@ -51,6 +52,27 @@ async fn times_out(_pool: PgPool, _redis: ConnectionManager) {
 async fn hangs(_pool: PgPool, _redis: ConnectionManager) {
     mark();
     tokio::time::sleep(Duration::from_secs(3_600)).await;
+}
+
+/// Its servers end while it waits.
+#[container_test(postgres, redis)]
+async fn loses_its_servers(pool: PgPool, mut redis: ConnectionManager) -> anyhow::Result<()> {
+    mark();
+    while std::fs::exists(std::env::var_os("MARK").unwrap())? {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(sqlx::query("SELECT 1").execute(&pool).await.is_err());
+    let set: redis::RedisResult<()> = redis.set("a", 1).await;
+    assert!(set.is_err());
+    Ok(())
+}
+
+/// Comes after it in the same process.
+#[container_test(postgres, redis)]
+async fn loses_its_servers_and_is_followed(database: Database, keyspace: Keyspace) -> anyhow::Result<()> {
+    assert_eq!(database.row_count("users").await?, 1);
+    assert_eq!(keyspace.key_count().await?, 0);
+    Ok(())
 }
 
 #[container_test(postgres, redis)]
