@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fmt;
 use std::fs;
+use std::hash::Hash;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -86,6 +87,14 @@ impl Config {
             variables,
             ..Self::from_environment()
         }
+    }
+
+    /// Returns what decides which servers there are, and whether they can start.
+    pub(crate) fn of_servers(&self) -> impl Hash + '_ {
+        let mut variables = self.variables.clone();
+        // It differs from package to package.
+        variables.remove("CARGO_MANIFEST_DIR");
+        (variables, &self.search_path)
     }
 
     /// Returns a variable that is set and not empty.

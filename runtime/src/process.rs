@@ -1,6 +1,6 @@
 //! What this process knows: its configuration, its background thread, the servers that it uses.
 
-use std::any::{Any, TypeId};
+use std::any::{Any, TypeId, type_name};
 use std::fmt;
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -111,10 +111,11 @@ impl Process {
 
     /// Finds or starts a server, unless that has failed before in a way that does not pass.
     async fn open<S: Service>(&self, spec: &ServerSpec, test: &str) -> Result<Opened> {
+        // The same in all processes of a test run.
         let mut hash = DefaultHasher::new();
-        (TypeId::of::<S>(), spec).hash(&mut hash);
+        (type_name::<S>(), spec, self.config.of_servers()).hash(&mut hash);
         let key = format!("{} {:x}", S::NAME, hash.finish());
-        if let Some(error) = self.failures.recall(&key) {
+        if let Some(error) = self.failures.recall_in_run(&key) {
             return Err(error);
         }
         match self.providers.provide(spec, S::open).await {
@@ -124,7 +125,7 @@ impl Process {
             }),
             Err(error) => {
                 let error = error.described_by(S::describe_error);
-                self.failures.remember(&key, test, &error);
+                self.failures.remember_in_run(&key, test, &error);
                 Err(error)
             }
         }

@@ -11,7 +11,7 @@ use container_test_tests::project::Project;
 use container_test_tests::run::{Finished, Runner};
 
 /// What a report says that is not the first of its kind.
-const AGAIN: &str = "note: it failed before, in repeated::";
+const AGAIN: &str = "note: it failed before, in ";
 
 fn project() -> Project {
     let project = Project::new("mistakes", &[], env!("CARGO_TARGET_TMPDIR"));
@@ -67,23 +67,30 @@ fn a_broken_migration_is_applied_once_and_again_when_it_was_corrected() {
 #[test]
 fn a_server_that_cannot_start_is_started_once() {
     let project = project();
-    let run = project.run_without_engine(Runner::CargoTest);
-    let run = finish(run.on_local_servers(), "server_", 5);
-    assert_eq!(passed_on(&run), 4, "{}", run.output);
-    let words = "unrecognized configuration parameter \"no_such_setting\"";
-    assert_eq!(run.output.matches(words).count(), 5, "{}", run.output);
-    assert_eq!(run.servers("postgres"), 1, "{}", run.output);
-    assert_eq!(run.gone_within(DEADLINE).err(), None);
+    for runner in [Runner::CargoTest, Runner::Nextest] {
+        let run = project.run_without_engine(runner);
+        let run = finish(run.on_local_servers(), "server_", 5);
+        assert_eq!(passed_on(&run), 4, "{}", run.output);
+        let words = "unrecognized configuration parameter \"no_such_setting\"";
+        assert_eq!(run.output.matches(words).count(), 5, "{}", run.output);
+        assert_eq!(run.servers("postgres"), 1, "{}", run.output);
+        assert_eq!(run.gone_within(DEADLINE).err(), None);
+    }
 }
 
 #[test]
 fn an_image_that_cannot_be_had_is_pulled_once() {
     let (project, engine) = (project(), Engine::connect());
-    for (tests, image) in [
+    let images = [
         ("image_", "127.0.0.1:1/postgres:none"),
         ("container_", "127.0.0.1:1/none:1"),
-    ] {
-        let run = finish(project.run(Runner::CargoTest, &engine), tests, 5);
+    ];
+    let runners = [Runner::CargoTest, Runner::Nextest];
+    for (runner, (tests, image)) in runners
+        .into_iter()
+        .flat_map(|runner| images.map(|image| (runner, image)))
+    {
+        let run = finish(project.run(runner, &engine), tests, 5);
         assert_eq!(passed_on(&run), 4, "{}", run.output);
         let pulls = format!("container-test: pulling the image {image}");
         assert_eq!(run.output.matches(&pulls).count(), 1, "{}", run.output);

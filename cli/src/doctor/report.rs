@@ -162,12 +162,10 @@ fn free(bytes: u64) -> String {
 
 /// Returns a number of bytes in the largest unit that it has several of.
 fn size(bytes: u64) -> String {
-    match bytes {
-        ..2_048 => format!("{bytes} B"),
-        ..2_097_152 => format!("{} KiB", bytes >> 10),
-        ..2_147_483_648 => format!("{} MiB", bytes >> 20),
-        _ => format!("{} GiB", bytes >> 30),
-    }
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
+    let several = units.iter().find(|(_, shift)| bytes >> shift >= 2);
+    let (unit, shift) = several.unwrap_or(&units[3]);
+    format!("{} {unit}", bytes >> shift)
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ use crate::{Error, hash};
 /// How names of files begin that hold a failure.
 const PREFIX: &str = "failed-";
 
+/// Where something has failed whose test is not known.
+pub(crate) const ELSEWHERE: &str = "another process of this run";
+
 /// How old a file becomes that no run reads any more.
 const LIFE: Duration = Duration::from_secs(60 * 60);
 

@@ -12,7 +12,7 @@ mod shell;
 pub(crate) mod watchdog;
 
 pub(crate) use self::cache::Cache;
-pub(crate) use self::failures::Failures;
+pub(crate) use self::failures::{ELSEWHERE, Failures};
 pub(crate) use self::owner::{Owner, user_name};
 pub(crate) use self::room::free;
 pub(crate) use self::shell::{MAKE_ROOM, NO_ROOM, guarded, run, shell};

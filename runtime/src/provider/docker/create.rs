@@ -34,7 +34,7 @@ async fn create_now(engine: &Engine, request: &Request, reach: &Reach) -> Result
     let spec = &request.spec;
     let reference = Reference::new(&spec.image, &request.config);
     let platform = request.config.platform();
-    let image = image::inspect(engine, &reference, platform).await?;
+    let image = image::inspect(engine, &reference, platform, &request.config).await?;
     let prepared = Prepared::new(request, reach, &image);
     let password = match &prepared {
         Some(prepared) => prepared.password.clone(),

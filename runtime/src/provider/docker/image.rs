@@ -1,26 +1,53 @@
 //! Images: their names, and what the engine knows of them.
 
-use super::engine::{Engine, Image};
+use std::fs::File;
+use std::sync::Arc;
+
+use super::engine::{Engine, Image, identity};
 use crate::config::Config;
-use crate::{Error, Result};
+use crate::lifecycle::{Cache, ELSEWHERE, Failures, Owner};
+use crate::{Error, Result, hash};
 
 /// Returns what the engine knows of an image; pulls the image, for a platform if one is given, if the
-/// engine does not have it.
+/// engine does not have it. One process at a time pulls it. What cannot be had is asked for once in a
+/// run of tests.
 pub(super) async fn inspect(
     engine: &Engine,
     image: &Reference,
     platform: Option<&str>,
+    config: &Arc<Config>,
 ) -> Result<Image> {
     let descriptor = image.descriptor();
     if let Some(found) = engine.inspect_image(&descriptor).await? {
         return Ok(found);
     }
+    let _alone = lock(config, &descriptor).await;
+    if let Some(found) = engine.inspect_image(&descriptor).await? {
+        return Ok(found);
+    }
+    let failures = Failures::new(config);
+    let key = format!("pull {descriptor} {platform:?} {}", identity(config));
+    if let Some(error) = failures.recall_in_run(&key) {
+        return Err(error);
+    }
     let pulled = engine.pull(&descriptor, platform).await;
-    pulled.map_err(unavailable)?;
+    pulled.map_err(|error| {
+        let error = unavailable(error);
+        failures.remember_in_run(&key, ELSEWHERE, &error);
+        error
+    })?;
     engine.inspect_image(&descriptor).await?.ok_or_else(|| {
         Error::new(format!("inspect the image {descriptor}"))
             .because("it was pulled, and the engine does not have it")
     })
+}
+
+/// Waits until no other process pulls the image. Without a cache they pull it at the same time.
+async fn lock(config: &Config, image: &str) -> Option<File> {
+    let owner = Owner::of_process(config).ok()?;
+    let cache = Cache::open(config, &owner).ok()?;
+    let name = format!("pull-{}", hash::digest(image, 6));
+    cache.lock_async(&name).await.ok()
 }
 
 /// Returns the error of an image that the engine could not pull.

@@ -6,7 +6,7 @@ use super::join::join;
 use super::programs::Programs;
 use super::start::start;
 use crate::Result;
-use crate::lifecycle::{Cache, Owner};
+use crate::lifecycle::{Cache, ELSEWHERE, Failures, Owner};
 use crate::provider::request::Request;
 use crate::service::{Endpoint, OpenError};
 
@@ -26,6 +26,7 @@ where
     let owner = Owner::find(&request.config, programs.local().user)?;
     let cache = Cache::open(&request.config, &owner)?;
     let name = format!("{}-{}", request.name, programs.key());
+    let failures = Failures::new(&request.config);
     // No other process looks for an exclusive server.
     let lock = if request.spec.exclusive {
         None
@@ -38,6 +39,10 @@ where
         if let Some(joined) = join(request, &name, programs, &owner, &open).await {
             return Ok(joined);
         }
+        // The process that had the lock may have failed to start it.
+        if let Some(error) = failures.recall_in_run(&name) {
+            return Err(error);
+        }
         Some(lock)
     };
     let mut attempt = 1;
@@ -47,6 +52,9 @@ where
             started => break started.map_err(|failure| failure.error),
         }
     };
+    if let (Err(error), Some(_)) = (&started, &lock) {
+        failures.remember_in_run(&name, ELSEWHERE, error);
+    }
     drop(lock);
     started
 }

@@ -12,14 +12,14 @@ pub(super) fn describe(cause: &(dyn StdError + 'static)) -> Option<String> {
     };
     Some(words(
         said.message(),
-        code(kind),
+        code(*kind),
         said.details(),
         said.hint(),
     ))
 }
 
 /// Returns the SQLSTATE of a kind of errors: diesel shows no more of it.
-fn code(kind: &DatabaseErrorKind) -> Option<&'static str> {
+fn code(kind: DatabaseErrorKind) -> Option<&'static str> {
     match kind {
         DatabaseErrorKind::UniqueViolation => Some("23505"),
         DatabaseErrorKind::ForeignKeyViolation => Some("23503"),

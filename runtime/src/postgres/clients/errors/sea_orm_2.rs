@@ -7,8 +7,8 @@ use sea_orm_2::RuntimeErr;
 use super::sqlx;
 
 pub(super) fn describe(cause: &(dyn StdError + 'static)) -> Option<String> {
-    match cause.downcast_ref::<RuntimeErr>()? {
-        RuntimeErr::SqlxError(error) => sqlx::describe(&**error),
-        _ => None,
-    }
+    let RuntimeErr::SqlxError(error) = cause.downcast_ref::<RuntimeErr>()? else {
+        return None;
+    };
+    sqlx::describe(&**error)
 }

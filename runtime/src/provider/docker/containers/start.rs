@@ -117,7 +117,7 @@ impl Containers {
         if let Some(error) = self.failures.recall(&key) {
             return Err(error);
         }
-        let inspected = image::inspect(&self.engine, reference, platform).await;
+        let inspected = image::inspect(&self.engine, reference, platform, &self.config).await;
         inspected.inspect_err(|error| self.failures.remember(&key, test, error))
     }
 

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::io::{Write, pipe};
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use futures_util::future::try_join;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -75,15 +77,46 @@ impl<'a> Call<'a> {
     pub(super) async fn output(self) -> Result<String, Failure> {
         let name = self.name();
         let output = self.within_limit().await?;
-        if output.status.success() {
-            return Ok(text(&output.stdout));
+        outcome(&name, output.status, &output.stderr)?;
+        Ok(text(&output.stdout))
+    }
+
+    /// Runs the program, and hands each line of its standard output on as it comes.
+    pub(super) async fn lines(self, mut line: impl FnMut(&str)) -> Result<(), Failure> {
+        let (name, limit) = (self.name(), self.limit);
+        let failed = |error: std::io::Error| Failure(format!("`{name}`: {error}"));
+        let mut child = self.command().and_then(|mut command| command.spawn());
+        let child = child
+            .as_mut()
+            .map_err(|error| Failure(format!("`{name}`: {error}")))?;
+        let (output, errors) = (child.stdout.take(), child.stderr.take());
+        let read = async {
+            if let Some(output) = output {
+                let mut lines = BufReader::new(output).lines();
+                while let Some(next) = lines.next_line().await? {
+                    line(&next);
+                }
+            }
+            Ok::<_, std::io::Error>(())
+        };
+        let say = async {
+            let mut said = Vec::new();
+            if let Some(mut errors) = errors {
+                errors.read_to_end(&mut said).await?;
+            }
+            Ok::<_, std::io::Error>(said)
+        };
+        let ended = async {
+            let ((), said) = try_join(read, say).await?;
+            Ok::<_, std::io::Error>((child.wait().await?, said))
+        };
+        match timeout(limit, ended).await {
+            Ok(ended) => {
+                let (status, said) = ended.map_err(failed)?;
+                outcome(&name, status, &said)
+            }
+            Err(_) => Err(Failure(format!("`{name}` did not end within {limit:?}"))),
         }
-        let said = without_advice(&text(&output.stderr));
-        Err(Failure(if said.is_empty() {
-            format!("`{name}` ended with {}", output.status)
-        } else {
-            said
-        }))
     }
 
     /// Runs the program and returns its standard output, also if it has failed: it may have done a
@@ -103,6 +136,10 @@ impl<'a> Call<'a> {
     }
 
     async fn wait(self) -> std::io::Result<Output> {
+        self.command()?.output().await
+    }
+
+    fn command(&self) -> std::io::Result<Command> {
         let mut command = if self.both_outputs {
             let mut shell = Command::new("/bin/sh");
             shell.args(["-c", BOTH, "sh"]).arg(self.program);
@@ -112,18 +149,17 @@ impl<'a> Call<'a> {
         };
         command
             .args(&self.arguments)
-            .envs(self.environment)
-            .stdin(match self.input {
-                Some(text) => filled(&text)?,
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(match &self.input {
+                Some(text) => filled(text)?,
                 None => Stdio::null(),
             })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // What a terminal sends to the tests must not end it half-way.
             .process_group(0)
-            .kill_on_drop(true)
-            .output()
-            .await
+            .kill_on_drop(true);
+        Ok(command)
     }
 
     /// Returns the program and what it is to do, without the rest of its arguments.
@@ -147,6 +183,19 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// Returns an error if a program has failed: what it has said about that.
+fn outcome(name: &str, status: ExitStatus, said: &[u8]) -> Result<(), Failure> {
+    if status.success() {
+        return Ok(());
+    }
+    let said = without_advice(&text(said));
+    Err(Failure(if said.is_empty() {
+        format!("`{name}` ended with {status}")
+    } else {
+        said
+    }))
+}
 
 /// Returns an input that has all of its text before the program starts: this process may be killed at
 /// any moment, and a container must not be created with half of its labels.
@@ -193,6 +242,16 @@ mod tests {
     async fn input_that_the_program_does_not_read_is_no_error() {
         let call = shell("exec <&-; echo ended").input("line\n".repeat(1_000));
         assert_eq!(call.output().await.unwrap(), "ended\n");
+    }
+
+    #[tokio::test]
+    async fn lines_come_as_they_are_written_and_errors_after_them() {
+        let mut lines = Vec::new();
+        let call = shell("echo 1; echo 2; echo 'no such thing' >&2; exit 1");
+        let failure = call.lines(|line| lines.push(line.to_owned())).await;
+        assert_eq!(failure.unwrap_err().to_string(), "no such thing");
+        assert_eq!(lines, ["1", "2"]);
+        shell("echo 1").lines(|_| ()).await.unwrap();
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ mod call;
 pub(super) mod fake;
 mod find;
 mod json;
+mod pull;
 mod refusal;
 mod run;
 

@@ -11,6 +11,7 @@ use super::super::way::Way;
 use super::arguments::Run;
 use super::call::{Call, Failure};
 use super::find::find;
+use super::pull::{Layers, PAUSE, shown};
 use super::{json, refusal};
 use crate::config::{Config, host_of};
 use crate::{Error, Result, report};
@@ -180,17 +181,19 @@ impl Program {
 
     pub(in super::super) async fn pull(&self, image: &str, platform: Option<&str>) -> Result<()> {
         report::progress(&format!("pulling the image {image}"));
-        let mut options = vec!["pull", "--quiet"];
+        let mut options = vec!["pull"];
+        // The others would fill their error output with it.
+        options.extend((self.way != Way::Docker).then_some("--quiet"));
         options.extend(platform.into_iter().flat_map(|it| ["--platform", it]));
         let image_here = match self.way {
             Way::Podman => qualified(image),
             Way::Docker | Way::Nerdctl | Way::Library => image.to_owned(),
         };
         let call = self.call(&options).arguments([image_here]).limit(PULL);
-        let pulled = call.output().await;
-        pulled
-            .map(drop)
-            .map_err(|failure| Error::new(format!("pull the image {image}")).because(failure))
+        let layers = Layers::default();
+        let pull = call.lines(|line| layers.read(line));
+        let pulled = shown(image, &layers, PAUSE, report::progress, pull).await;
+        pulled.map_err(|failure| Error::new(format!("pull the image {image}")).because(failure))
     }
 
     pub(in super::super) async fn run(&self, container: &NewContainer) -> Result<(), RunError> {

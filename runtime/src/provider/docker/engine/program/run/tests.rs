@@ -162,6 +162,28 @@ async fn only_containers_that_are_there_are_described() {
     assert_eq!(read(&directory, "arguments").lines().count(), 1);
 }
 
+#[tokio::test]
+async fn a_pull_is_followed_where_the_program_writes_lines() {
+    for (way, arguments) in [
+        (Way::Docker, "pull --platform linux/amd64 a:1\n"),
+        (
+            Way::Podman,
+            "pull --quiet --platform linux/amd64 docker.io/library/a:1\n",
+        ),
+    ] {
+        let script = "echo '01: Pull complete'; echo 'no such manifest' >&2; exit 1";
+        let (directory, _) = machine(&["docker"], script, &[]);
+        let program = Program {
+            way,
+            ..program(directory.path())
+        };
+        let pulled = program.pull("a:1", Some("linux/amd64")).await;
+        let report = pulled.unwrap_err().report();
+        assert!(report.contains("because: no such manifest"), "{report}");
+        assert_eq!(read(&directory, "arguments"), arguments);
+    }
+}
+
 #[test]
 fn images_of_docker_hub_have_a_whole_name_for_podman() {
     for (image, name) in [
