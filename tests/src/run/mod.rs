@@ -310,6 +310,12 @@ impl<'a> Running<'a> {
         self.signal("CONT");
     }
 
+    /// What the file `MARK` has.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        fs::read_to_string(self.directory.path().join("mark")).expect("a mark")
+    }
+
     /// Removes the file `MARK`: a test that waits for this goes on.
     pub fn remove_mark(&self) {
         fs::remove_file(self.directory.path().join("mark")).expect("a mark");

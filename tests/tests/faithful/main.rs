@@ -2,6 +2,7 @@
 // A test's helpers fail with it.
 #![allow(clippy::unwrap_used)]
 
+mod chains;
 mod of_server;
 
 use std::process::Command;

@@ -135,5 +135,9 @@ fn unix_sockets_work_as_urls() {
             1,
         );
         assert_eq!(left(&postgres, &redis), [""; 0]);
+        let run = self::run(&project, Runner::CargoTest, &url, &redis_url);
+        let psql = ["--test", "ends", "--", "--exact", "gives_its_url_to_psql"];
+        passed(&run.args(&psql).finish(), 1);
+        assert_eq!(left(&postgres, &redis), [""; 0]);
     }
 }

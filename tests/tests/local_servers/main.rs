@@ -98,6 +98,39 @@ fn nothing_is_left_however_a_run_ends() {
 }
 
 #[test]
+fn the_arguments_of_processes_have_no_password() {
+    let project = project();
+    let test = [
+        "--features",
+        "integration",
+        "--test",
+        "ends",
+        "tells_its_urls",
+    ];
+    let mut run = run(&project, Runner::CargoTest).args(&test).start();
+    assert_eq!(run.wait_for_mark(), Ok(()));
+    let urls = run.mark();
+    let passwords = urls.lines().map(|url| {
+        let (user, _) = url.split_once('@').unwrap();
+        user.rsplit_once(':').unwrap().1
+    });
+    let passwords: Vec<&str> = passwords.collect();
+    assert!(
+        passwords.iter().all(|password| password.len() >= 16),
+        "{urls}"
+    );
+    assert_eq!(passwords.len(), 2);
+    for part in ["/postgres -D", "redis-server"] {
+        assert!(!run.processes(part).is_empty(), "nothing is looked at");
+    }
+    for password in passwords {
+        assert_eq!(run.processes(password), [""; 0]);
+    }
+    run.remove_mark();
+    assert_eq!(run.finish().gone_within(DEADLINE).err(), None);
+}
+
+#[test]
 fn servers_that_crash_are_replaced() {
     let project = project();
     ends::servers_that_end_are_replaced(run(&project, Runner::CargoTest), |run| {

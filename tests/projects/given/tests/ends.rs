@@ -74,6 +74,15 @@ async fn has_its_data_until_the_mark_is_removed(database: Database, pool: PgPool
     Ok(())
 }
 
+#[container_test(postgres(database = "Odd name's"), migrations = false)]
+async fn gives_its_url_to_psql(database: Database) -> anyhow::Result<()> {
+    let asks = ["--no-psqlrc", "--tuples-only", "--no-align", "--command", "SELECT current_database()"];
+    let asked = std::process::Command::new("psql").args(asks).arg(database.url()).output()?;
+    let said = String::from_utf8(asked.stdout)?;
+    anyhow::ensure!(said.starts_with("ct_odd_name_s_"), "{said} {}", String::from_utf8_lossy(&asked.stderr));
+    Ok(())
+}
+
 /// Has what it will not use any more.
 #[container_test(postgres, redis)]
 async fn waits_until_the_mark_is_removed(pool: PgPool, mut redis: ConnectionManager) -> anyhow::Result<()> {
