@@ -116,10 +116,10 @@ fn machine(found: &Found) -> Vec<String> {
         line(format!("program {}: {version}", found.path.display()));
     }
     for (name, version) in &found.clients {
-        let missing = "not in PATH; `cargo container-test` runs it in databases";
+        let missing = || format!("not in PATH; `cargo container-test {name}` runs it");
         line(format!(
             "program {name}: {}",
-            version.as_deref().unwrap_or(missing)
+            version.clone().unwrap_or_else(missing)
         ));
     }
     for room in &machine.room {
@@ -256,7 +256,7 @@ this machine
   image redis:8: present
   image redis:9: not present; the first test pulls it
   program /bin/redis-server: v=8
-  program psql: not in PATH; `cargo container-test` runs it in databases
+  program psql: not in PATH; `cargo container-test psql` runs it
   room in /dev/shm: 64 MiB free, too little for data
   room in /tmp: 78 GiB free, data of local servers are here
   cache /cache: 154 MiB, unknown room
@@ -269,12 +269,12 @@ this machine
     #[test]
     fn people_read_why_there_is_no_engine_and_that_nothing_is_left() {
         let mut found = found();
-        found.machine.engine = Err("failed to reach\n  because: nobody answers".to_owned());
+        found.machine.engine = Err("failed to reach\n  because: no answer".to_owned());
         found.machine.left.clear();
         found.retained.clear();
         let text = text(&found);
         assert!(
-            text.contains("  engine: none, because: nobody answers\n"),
+            text.contains("  engine: none, because: no answer\n"),
             "{text}"
         );
         assert!(text.ends_with("  left by ended runs: nothing\n"), "{text}");
