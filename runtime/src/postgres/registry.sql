@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS claim (
     parked boolean NOT NULL DEFAULT false,
     -- Set before the database is dropped: it cannot be given back from then on.
     dropping boolean NOT NULL DEFAULT false,
-    -- The name that the database had before it was given back.
+    -- The name that the database had until its test ended.
     was text,
     since timestamptz NOT NULL DEFAULT clock_timestamp()
 );
@@ -191,58 +191,59 @@ BEGIN
       AND NOT EXISTS (SELECT FROM pg_get_replication_slots() s WHERE s.datoid = d.oid));
 END $$;
 
--- Gives back a database whose contents equal its template, parked for its holder's next test or to
--- all, and returns its new name; null if another session or something outside of it is in the way,
--- or it is about to be dropped. `pid` is the session that has proven it, and `sessions` how many had
--- begun by then.
+-- Renames a database whose test has ended: the addresses that the test has given away lead nowhere
+-- from then on. Returns the new name once no session can begin there any more; null if that takes
+-- long, or if the database is about to be dropped.
 --
--- It gets the new name first: the old one leads nowhere from then on.
--- ALTER DATABASE does not rename a database that has a session. The server looks a name up again
--- once it has the lock of a session that begins, so after the commit such a session has been refused,
--- or holds that lock, or is listed, or has been counted.
-CREATE OR REPLACE PROCEDURE give_back(
-    name text, stats_reset timestamptz, pid integer, sessions bigint, parked boolean, INOUT given text)
-LANGUAGE plpgsql AS $$
+-- ALTER DATABASE does not rename a database that has a session. A session that begins takes a lock on
+-- the database, looks its name up again, and is listed before it lets go of the lock. So after the
+-- commit it is refused, has the lock, or is listed.
+CREATE OR REPLACE PROCEDURE rename_claimed(name text, INOUT renamed text) LANGUAGE plpgsql AS $$
 DECLARE
-    found_oid oid;
+    renamed_oid oid;
 BEGIN
     UPDATE claim c
     SET database = c.template || '_' || nextval('clone_number'), was = c.database
-    WHERE c.database = give_back.name AND NOT c.dropping
-    RETURNING c.database INTO given;
-    UPDATE pg_database d SET datname = given WHERE d.datname = give_back.name AND given IS NOT NULL
-    RETURNING d.oid INTO found_oid;
-    DELETE FROM recycled r WHERE r.database = give_back.name;
+    WHERE c.database = rename_claimed.name AND NOT c.dropping
+    RETURNING c.database INTO renamed;
+    UPDATE pg_database d SET datname = renamed
+    WHERE d.datname = rename_claimed.name AND renamed IS NOT NULL
+    RETURNING d.oid INTO renamed_oid;
+    DELETE FROM recycled r WHERE r.database = rename_claimed.name;
     COMMIT;
-    IF EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'object'
-                   AND l.classid = 'pg_database'::regclass AND l.objid = found_oid) THEN
-        given := NULL;
-    END IF;
-    IF EXISTS (SELECT FROM pg_stat_get_activity(NULL) a
-               WHERE a.datid = found_oid AND a.pid <> give_back.pid) THEN
-        given := NULL;
-    END IF;
-    IF pg_stat_get_db_sessions(found_oid) <> give_back.sessions OR NOT EXISTS (
+    FOR attempt IN 1..50 LOOP
+        IF NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'object'
+                           AND l.classid = 'pg_database'::regclass AND l.objid = renamed_oid) THEN
+            RETURN;
+        END IF;
+        PERFORM pg_sleep(0.002);
+    END LOOP;
+    renamed := NULL;
+END $$;
+
+-- Gives back a database whose contents equal its template, parked for its holder's next test or to
+-- all, unless something outside of it was changed, or it is about to be dropped: false, then.
+CREATE OR REPLACE FUNCTION give_back(name text, stats_reset timestamptz, parked boolean)
+RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (
         SELECT FROM pg_database d
             JOIN claim c ON c.database = d.datname JOIN template t ON t.name = c.template
-        WHERE d.datname = given AND NOT d.datistemplate AND d.datallowconn
+        WHERE d.datname = give_back.name AND NOT d.datistemplate AND d.datallowconn
           AND database_properties(d.datname) = t.properties
     ) THEN
-        given := NULL;
-    END IF;
-    IF given IS NULL THEN
-        RETURN;
+        RETURN false;
     END IF;
     IF give_back.parked THEN
-        UPDATE claim c SET parked = true WHERE c.database = given AND NOT c.dropping;
+        UPDATE claim c SET parked = true WHERE c.database = name AND NOT c.dropping;
     ELSE
-        DELETE FROM claim c WHERE c.database = given AND NOT c.dropping;
+        DELETE FROM claim c WHERE c.database = name AND NOT c.dropping;
     END IF;
-    IF FOUND THEN
-        INSERT INTO recycled VALUES (given, give_back.stats_reset);
-    ELSE
-        given := NULL;
+    IF NOT FOUND THEN
+        RETURN false;
     END IF;
+    INSERT INTO recycled VALUES (name, give_back.stats_reset);
+    RETURN true;
 END $$;
 
 -- Says that the holder is about to drop a database, and returns its name, which may be newer than

@@ -97,10 +97,15 @@ impl TestDatabase {
         };
         // Statements that it has prepared are closed with the others.
         connection.clear_cached_statements().await?;
-        let recycled = recycle(&mut connection, &known).await;
+        let mut renamed = None;
+        let closing = async {
+            let rename = format!("CALL rename_claimed({}, NULL)", literal(&self.database));
+            renamed = self.server.ask(&rename).await?.try_get(0)?;
+            Ok(renamed.is_some())
+        };
+        let recycled = recycle(&mut connection, &known, closing).await;
         let Ok(Some(Reset {
             stats_reset,
-            sessions,
             as_new,
         })) = recycled
         else {
@@ -109,27 +114,25 @@ impl TestDatabase {
             return recycled.map(|_| false);
         };
         let reset = stats_reset.map_or_else(|| "NULL".to_owned(), |reset| literal(&reset));
+        let database: String = renamed.unwrap_or_default();
         let give_back = format!(
-            "CALL give_back({}, {reset}, {}, {sessions}, {as_new}, NULL)",
-            literal(&self.database),
-            mark.pid
+            "SELECT give_back({}, {reset}, {as_new})",
+            literal(&database)
         );
         if !as_new {
             connection.close_hard().await?;
-            let given: Option<String> = self.server.ask(&give_back).await?.try_get(0)?;
-            return Ok(given.is_some());
+            return self.server.ask(&give_back).await?.try_get(0);
         }
-        let given: Option<String> = self.server.ask(&give_back).await?.try_get(0)?;
-        let Some(database) = given else {
-            return Ok(false);
-        };
-        let session = Session {
-            connection,
-            mark,
-            opened_in: self.opened_in.clone(),
-        };
-        self.park(database, session);
-        Ok(true)
+        let given: bool = self.server.ask(&give_back).await?.try_get(0)?;
+        if given {
+            let session = Session {
+                connection,
+                mark,
+                opened_in: self.opened_in.clone(),
+            };
+            self.park(database, session);
+        }
+        Ok(given)
     }
 
     /// Parks a session in a database for a next test of this process. The one that was parked for

@@ -27,7 +27,7 @@ impl Memory {
 
 /// Names of memory that sessions have from ordinary work, as caches of the catalogs, of plans and
 /// of compiled functions; no test can tell from it what was done before.
-const HARMLESS: [&str; 76] = [
+const HARMLESS: [&str; 77] = [
     "AggContext",
     "Attopt cache",
     "CFuncHash",
@@ -97,6 +97,7 @@ const HARMLESS: [&str; 76] = [
     "partition constraint",
     "partition descriptor",
     "partition key",
+    "per-parsetree message context",
     "pg_get_backend_memory_contexts",
     "printtup",
     "relation rules",

@@ -49,7 +49,7 @@ const RESET_SESSION: &str = "
     UNLISTEN *;
     DISCARD PLANS;
     SELECT oid::bigint AS oid, pg_stat_get_db_stat_reset_time(oid)::text AS reset,
-           pg_stat_get_db_numbackends(oid) AS sessions, pg_backend_pid() AS pid
+           pg_backend_pid() AS pid
     FROM pg_database WHERE datname = current_database();
     SELECT pg_stat_force_next_flush(), pg_advisory_unlock_all(),
            CASE WHEN pg_replication_origin_session_is_setup() THEN pg_replication_origin_session_reset() END";
@@ -86,8 +86,6 @@ const STATISTICS: &str = "
 pub(in crate::postgres) struct Reset {
     /// When the statistics were set to zero.
     pub(in crate::postgres) stats_reset: Option<String>,
-    /// How many sessions of the database had begun by then, of those that are counted.
-    pub(in crate::postgres) sessions: i64,
     /// Whether the session equals a new one.
     pub(in crate::postgres) as_new: bool,
 }
@@ -103,37 +101,42 @@ pub(in crate::postgres) struct Known<'a> {
     pub(in crate::postgres) mark: Mark,
 }
 
-/// Proves that the database equals its template, once everything that can be undone is.
+/// Proves that the database equals its template, once everything that can be undone is. `closing`
+/// returns whether no other session can begin in it any more.
 pub(in crate::postgres) async fn recycle(
     connection: &mut PgConnection,
     known: &Known<'_>,
+    closing: impl Future<Output = Result<bool, sqlx::Error>>,
 ) -> Result<Option<Reset>, sqlx::Error> {
     let seed = NEW_SEED.replace("$seed", &random_seed());
-    let rows = sqlx::raw_sql(AssertSqlSafe(format!("{RESET_SESSION}; {seed}")))
-        .fetch_all(&mut *connection)
-        .await?;
+    let reset = sqlx::raw_sql(AssertSqlSafe(format!("{RESET_SESSION}; {seed}")));
+    let (rows, closed) = tokio::join!(reset.fetch_all(&mut *connection), closing);
+    let (rows, closed) = (rows?, closed?);
     let [counting, database, ..] = &rows[..] else {
         return Ok(None);
     };
+    if !closed {
+        return Ok(None);
+    }
     let reset: Option<String> = database.try_get("reset")?;
     if !counting.try_get::<bool, _>(0)? || reset.as_deref() != known.stats_reset {
         return Ok(None);
     }
     let oid: i64 = database.try_get("oid")?;
-    // Sessions that have left have reported what they wrote.
-    if database.try_get::<i32, _>("sessions")? > 1 && !is_alone(connection, oid).await? {
-        return Ok(None);
-    }
     let mark = known.mark;
     let parkable = mark.settings.is_some();
-    let Some(plan) = undo_plan(connection, known.snapshot, oid, parkable).await? else {
+    let mut plan = undo_plan(connection, known.snapshot, oid, parkable).await?;
+    // Sessions that have left have reported what they wrote.
+    if !plan.alone {
+        if !is_alone(connection, oid).await? {
+            return Ok(None);
+        }
+        plan = undo_plan(connection, known.snapshot, oid, parkable).await?;
+    }
+    let Plan { undo, memory, .. } = plan;
+    let Some(undo) = undo else {
         return Ok(None);
     };
-    let Plan {
-        undo,
-        began,
-        memory,
-    } = plan;
     if database.try_get::<i32, _>("pid")? != mark.pid {
         return Ok(None);
     }
@@ -143,13 +146,11 @@ pub(in crate::postgres) async fn recycle(
     if undo.is_empty() {
         return Ok(Some(Reset {
             stats_reset: reset,
-            sessions: began,
             as_new,
         }));
     }
     carry_out(connection, &undo).await?;
     let (vacuum, proof) = (vacuum(&undo, known.version), proof(&undo, oid));
-    let mut began = began;
     for _ in 0..ATTEMPTS {
         if let Some(vacuum) = &vacuum {
             sqlx::raw_sql(AssertSqlSafe(vacuum.clone()))
@@ -162,20 +163,12 @@ pub(in crate::postgres) async fn recycle(
         let [clean, _, done] = &rows[..] else {
             break;
         };
-        // A session that came and left meanwhile has been counted.
-        let undisturbed = clean.try_get::<i64, _>("began")? == began;
-        if clean.try_get(0)? && undisturbed && done.try_get("alone")? {
+        if clean.try_get(0)? && done.try_get("alone")? {
             return Ok(Some(Reset {
                 stats_reset: done.try_get("reset")?,
-                sessions: 0,
                 as_new,
             }));
         }
-        if !undisturbed {
-            break;
-        }
-        // The statistics have just been set to zero.
-        began = 0;
         // A session that just starts, be it elsewhere, keeps rows from being removed.
         tokio::time::sleep(MOMENT).await;
     }
@@ -189,9 +182,14 @@ fn random_seed() -> String {
     format!("{}", f64::from(number) / f64::from(u32::MAX) * 2.0 - 1.0)
 }
 
+/// The query that says whether a session is the only one of its database.
+fn alone(database: i64) -> String {
+    format!("SELECT pg_stat_get_db_numbackends({database}::oid) = 1 AS alone")
+}
+
 /// Waits for sessions that were closed: they take a moment to leave.
-async fn is_alone(connection: &mut PgConnection, oid: i64) -> Result<bool, sqlx::Error> {
-    let alone = format!("SELECT pg_stat_get_db_numbackends({oid}::oid) = 1");
+async fn is_alone(connection: &mut PgConnection, database: i64) -> Result<bool, sqlx::Error> {
+    let alone = alone(database);
     for _ in 0..50 {
         tokio::time::sleep(MOMENT).await;
         let row = sqlx::raw_sql(AssertSqlSafe(alone.clone()))
@@ -219,43 +217,47 @@ enum Undo<'a> {
 
 /// What undoes everything that was written.
 struct Plan<'a> {
-    undo: Vec<Undo<'a>>,
-    /// How many sessions of the database have begun so far.
-    began: i64,
+    /// None if it is not sure that it can be undone.
+    undo: Option<Vec<Undo<'a>>>,
+    /// Whether the session that looks was the only one before it looked.
+    alone: bool,
     /// The memory of the session that looks, if it was asked for.
     memory: Option<Memory>,
 }
 
-/// Returns what undoes everything that was written; none if it is not sure that it can be undone.
+/// Returns what undoes everything that was written.
 async fn undo_plan<'a>(
     connection: &mut PgConnection,
     snapshot: &'a Snapshot,
     database: i64,
     memory: bool,
-) -> Result<Option<Plan<'a>>, sqlx::Error> {
-    let mut query = STATISTICS
+) -> Result<Plan<'a>, sqlx::Error> {
+    let statistics = STATISTICS
         .replace("$tables", &oids(snapshot.tables.iter()))
         .replace("$empty", &oids(snapshot.empty()));
-    let _ = write!(query, "; SELECT pg_stat_get_db_sessions({database}::oid)");
-    if memory {
-        let _ = write!(query, "; {MEMORY}");
-    }
-    let mut rows = sqlx::raw_sql(AssertSqlSafe(query))
+    // To look at sessions and statistics takes memory until the end of the message.
+    let mut query = if memory {
+        format!("{MEMORY};")
+    } else {
+        String::new()
+    };
+    let _ = write!(query, "{}; {statistics}", alone(database));
+    let rows = sqlx::raw_sql(AssertSqlSafe(query))
         .fetch_all(connection)
         .await?;
-    let memory = match rows.pop_if(|_| memory) {
+    let mut rows = rows.iter();
+    let memory = match if memory { rows.next() } else { None } {
         Some(row) => Some(Memory {
             settings: row.try_get("settings")?,
             names: row.try_get("names")?,
         }),
         None => None,
     };
-    let Some(began) = rows.pop() else {
-        return Ok(None);
+    let alone = match rows.next() {
+        Some(row) => row.try_get("alone")?,
+        None => false,
     };
-    let began = began.try_get(0)?;
     let undo: Option<Vec<Undo<'_>>> = rows
-        .iter()
         .map(|row| match row.get("kind") {
             "S" => snapshot
                 .restore_sequence(row.get("oid"))
@@ -275,11 +277,11 @@ async fn undo_plan<'a>(
             _ => None,
         })
         .collect();
-    Ok(undo.map(|undo| Plan {
+    Ok(Plan {
         undo,
-        began,
+        alone,
         memory,
-    }))
+    })
 }
 
 fn oids<'a>(tables: impl Iterator<Item = &'a Table>) -> String {
@@ -373,7 +375,7 @@ fn proof(undo: &[Undo<'_>], database: i64) -> String {
         );
     }
     format!(
-        "SELECT {clean} AS clean, pg_stat_get_db_sessions({database}::oid) AS began;
+        "SELECT {clean} AS clean;
          SELECT pg_stat_reset(), pg_stat_clear_snapshot();
          SELECT pg_stat_get_db_stat_reset_time({database}::oid)::text AS reset,
                 pg_stat_get_db_numbackends({database}::oid) = 1 AS alone"
