@@ -220,7 +220,7 @@ impl Postgres {
 
     /// The databases that hold what processes know of each other: one per role that has come.
     fn registries(&self) -> Vec<String> {
-        self.rows("SELECT datname FROM pg_database WHERE datname LIKE 'container\\_test\\_2\\_%'")
+        self.rows("SELECT datname FROM pg_database WHERE datname LIKE 'container\\_test\\_3\\_%'")
     }
 
     /// The finished templates.

@@ -10,6 +10,7 @@ const RAISE: &str = "DO $$ BEGIN
     END $$";
 
 /// Runs the failing test of a client, and looks into its report.
+#[allow(clippy::expect_used, reason = "a test's helper fails with it")]
 fn report_has_what_the_server_has_said(client: &str) {
     let this = std::env::current_exe().expect("the path of this program");
     let run = Command::new(this)
