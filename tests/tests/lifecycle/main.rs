@@ -118,6 +118,10 @@ fn a_server_whose_creator_was_killed_at_once_is_used_by_the_next_run() {
 }
 
 #[test]
+#[allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method is one of a single lifetime"
+)]
 fn containers_that_are_started_again_serve_no_test_any_more() {
     let (project, engine) = (project(), Engine::connect());
     let run = project.run(Runner::CargoTest, &engine);
