@@ -63,7 +63,7 @@ fn the_note_about_features_has_that_of_every_client() {
         for file in fs::read_dir(runtime.join("src").join(service).join("clients")).unwrap() {
             let file = file.unwrap().path();
             let name = file.file_stem().unwrap().to_string_lossy().into_owned();
-            if read(file).contains("FromContext<D> for") && name != "sqlx" {
+            if file.is_file() && read(file).contains("FromContext<D> for") && name != "sqlx" {
                 let feature = format!("`{}`", features[&name]);
                 assert!(note.contains(&feature), "{feature}");
                 clients += 1;
