@@ -134,15 +134,6 @@ end_child() {
     finish 0
 }
 
-# A container that is started again has lost its data, and processes know it as it was: it ends, and
-# the next one is another. `true` may fail to redirect, and `:` may not.
-if [ -z "$token$remove" ]; then
-    for mark in /container-test-began /tmp/container-test-began; do
-        [ ! -e "$mark" ] || { say "started again"; exit 1; }
-    done
-    { true >"/container-test-began" || true >"/tmp/container-test-began"; } 2>/dev/null
-fi
-
 if [ -n "$token" ]; then
     # The program may read its input, which a command in the background does not have.
     exec 3<&0

@@ -45,7 +45,7 @@ impl Database {
     /// Returns the URL of the database, with user and password, in the form that every client of
     /// PostgreSQL takes.
     ///
-    /// It leads nowhere once the test has ended.
+    /// It leads nowhere once the test has ended, unless the database is retained.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url

@@ -31,6 +31,15 @@ const FILES: &str = r#"
     umask "$mask"
     exec "$@""#;
 
+/// Ends a container that is started again: it has lost its data, and processes know it as it was. The
+/// next one is another. `true` may fail to redirect, and `:` may not.
+const ONCE: &str = r"
+    for mark in /container-test-began /tmp/container-test-began; do
+        [ ! -e $mark ] || { echo 'container-test-watchdog: started again' >&2; exit 1; }
+    done
+    { true >/container-test-began || true >/tmp/container-test-began; } 2>/dev/null
+";
+
 /// Returns what the words in a spec stand for in a container.
 pub(super) fn placeholders(spec: &ServerSpec, password: &str) -> Placeholders {
     Placeholders {
@@ -46,7 +55,7 @@ pub(super) fn watchdog(request: &Request) -> Vec<String> {
     let spec = &request.spec;
     vec![
         "-c".to_owned(),
-        watchdog::SCRIPT.to_owned(),
+        format!("{ONCE}{}", watchdog::SCRIPT),
         "container-test-watchdog".to_owned(),
         spec.port.to_string(),
         request.idle.as_secs().to_string(),
