@@ -50,7 +50,7 @@ fn data_directories_are_prepared_once_and_not_needed() {
         let run = project.run(Runner::CargoTest, &engine);
         run.with_cache_in(cache.path())
             .env("CONTAINER_TEST_IDLE", "2")
-            .args(&["--features", "integration", "--test", "ends", "tells"])
+            .args(&["--features", "integration", "--test", "ends", "tells_which"])
             .args(&["--", "--nocapture"])
             .start()
     };
