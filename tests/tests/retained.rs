@@ -210,7 +210,7 @@ failed to apply the seed crate/fixtures/shelf.sql, line 4
   note: the statement is:
     INSERT INTO shelf
         VALUES (7, now())
-  help: correct the seed and run the test again; nothing of it was kept
+  help: correct the seed and run the test again; nothing of it was applied
 
 note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
 ";
