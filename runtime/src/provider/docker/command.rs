@@ -32,7 +32,9 @@ const FILES: &str = r#"
     exec "$@""#;
 
 /// Ends a container that is started again: it has lost its data, and processes know it as it was. The
-/// next one is another. `true` may fail to redirect, and `:` may not.
+/// next one is another. The mark is in `/tmp` where the user of the image may not write to `/`, and
+/// without either the guard is left out. It is written with `true`, since a shell ends if a redirection
+/// of its special built-in `:` fails.
 const ONCE: &str = r"
     for mark in /container-test-began /tmp/container-test-began; do
         [ ! -e $mark ] || { echo 'container-test-watchdog: started again' >&2; exit 1; }
