@@ -213,28 +213,21 @@ fn a_failed_test_shows_what_the_server_logged_about_it_and_not_about_the_one_bef
     let project = Project::new("mistakes", &[], env!("CARGO_TARGET_TMPDIR"));
     let engine = Engine::connect();
     project.build(&[]);
-    let run = |test| {
-        let run = project.run(Runner::Nextest, &engine);
-        run.args(&["--test", "mistakes", "--", "--exact", test])
-    };
-    let first = run("query_that_fails").finish();
-    let second = run("query_that_fails_as_well").as_the_user_of(&first);
-    let second = second.finish();
-    let database = |run: &Finished<'_>| {
-        let (_, named) = run.output.split_once(", database ").unwrap();
-        named.split_whitespace().next().unwrap().to_owned()
-    };
-    assert_eq!(database(&first), database(&second));
+    let run = project.run(Runner::CargoTest, &engine);
+    let tests = ["query_that_fails", "query_that_fails_as_well"];
+    let run = run.args(&["--test", "mistakes", tests[0], "--", "--test-threads=1"]);
+    let run = run.finish();
     let said = [
-        (&first, "missing_one", "missing_two"),
-        (&second, "missing_two", "missing_one"),
+        (tests[0], "missing_one", "missing_two"),
+        (tests[1], "missing_two", "missing_one"),
     ];
-    for (run, logged, other) in said {
+    for (test, logged, other) in said {
+        let report = run.said_by(test);
         let statement = format!("STATEMENT:  SELECT {logged}\n");
-        assert!(run.output.contains(&statement), "{}", run.output);
-        assert!(!run.output.contains(other), "{}", run.output);
+        assert!(report.contains(&statement), "{}", run.output);
+        assert!(!report.contains(other), "{}", run.output);
     }
-    assert_eq!(second.gone_within(DEADLINE).err(), None);
+    assert_eq!(run.gone_within(DEADLINE).err(), None);
 }
 
 fn check((test, expected): &(&str, &[&str]), run: &Finished<'_>, failures: &mut String) {
