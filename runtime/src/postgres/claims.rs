@@ -10,7 +10,7 @@ use super::clones::{self, top_up};
 use super::failure::failed;
 use super::options::Postgres;
 use super::reuse::session::{self, Session};
-use super::roles::Roles;
+use super::roles::Before;
 use super::schema::{Schema, Target};
 use super::server::{SchemaKey, Server};
 use super::slot::{Origin, TestDatabase};
@@ -155,8 +155,8 @@ async fn claim_on_own_server(
         url: address::url(&server.endpoint, &user, database),
     };
     let applying = || format!("applying migrations in the database {database}");
-    let no_roles = Roles::new();
-    let apply = schema.apply(target, &mut connection, 0, &no_roles);
+    let before = Before::default();
+    let apply = schema.apply(target, &mut connection, 0, &before);
     let applied = report::waiting(applying, apply).await;
     applied.inspect_err(|error| broken.remember(&content, error))?;
     // What is not closed properly is closed by the server.

@@ -7,14 +7,9 @@ use sqlx_core::migrate::{MigrateError, Migration, Migrator};
 
 use super::failure::{code, failed};
 use super::files;
-use super::roles::{self, Roles};
-use super::script::{MIGRATION, Script};
+use super::roles::Before;
+use super::script::{DEFAULTS, MIGRATION, Script};
 use crate::{Error, Result};
-
-/// What ends what a migration has set, such as an empty `search_path`: each file starts with the
-/// defaults of a session, and sqlx's own statements after it do as well. One without a transaction
-/// is alone, and sets nothing for others.
-const RESET: &str = "\n;RESET ALL; SET SESSION AUTHORIZATION DEFAULT";
 
 /// Where the migrations of a migrator are from.
 #[derive(Clone, Copy)]
@@ -35,21 +30,22 @@ pub(super) fn copy(migrator: &Migrator) -> Migrator {
     }
 }
 
-/// Applies migrations that the database does not have yet. `made` are the roles of the server that
-/// the migrations of other databases have made.
+/// Applies migrations that the database does not have yet. `before` is what roles were before.
 pub(super) async fn run(
     mut migrator: Migrator,
     origin: Origin<'_>,
     connection: &mut PgConnection,
-    made: &Roles,
+    before: &Before,
 ) -> Result<()> {
     for migration in migrator.migrations.to_mut() {
-        // The checksum stays that of the file.
-        let mut adopted = roles::adopt(migration.sql.as_str(), made);
+        // The checksum stays that of the file. Each file starts with the defaults of a session, and
+        // sqlx's own statements after it do as well. One without a transaction is alone, and sets
+        // nothing for others.
+        let mut adapted = before.adapt(migration.sql.as_str());
         if !migration.no_tx {
-            adopted += RESET;
+            adapted = format!("{adapted}\n;{DEFAULTS}");
         }
-        migration.sql = AssertSqlSafe(adopted).into_sql_str();
+        migration.sql = AssertSqlSafe(adapted).into_sql_str();
     }
     match migrator.run_direct(None, &mut *connection, false).await {
         Ok(()) => Ok(()),
@@ -91,10 +87,11 @@ async fn failure(
 /// Returns a migration as a script.
 pub(super) fn script(migration: &Migration) -> Script {
     let text = migration.sql.as_str();
+    let ours = text.find(&format!("\n;{DEFAULTS}"));
     Script {
         kind: MIGRATION,
         source: format!("{} ({})", migration.version, migration.description),
-        text: text.strip_suffix(RESET).unwrap_or(text).to_owned(),
+        text: ours.map_or(text, |ours| &text[..ours]).to_owned(),
     }
 }
 

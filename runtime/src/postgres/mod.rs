@@ -31,6 +31,7 @@ mod psql;
 mod registry;
 mod release;
 mod reuse;
+mod role_settings;
 mod role_state;
 mod roles;
 mod running;

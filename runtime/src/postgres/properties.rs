@@ -1,11 +1,9 @@
 //! What the server knows of a database beside its contents: owner, rights, connection limit,
 //! comment, settings. A clone has none of it by itself.
 
-use std::collections::BTreeSet;
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
-use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
-
-use super::sql::{literal, quoted};
+use super::sql::quoted;
 
 /// What stands for the database's name in statements that are stored.
 const NAME: &str = "\u{1}database\u{1}";
@@ -67,80 +65,4 @@ pub(super) async fn apply(
     }
     let script = statements.join("; ").replace(NAME, &quoted(database));
     connection.execute(AssertSqlSafe(script)).await.map(|_| ())
-}
-
-/// Settings of roles that are not tied to a database: each role with a setting, `name=value`. The
-/// role without a name stands for all.
-pub(super) type RoleSettings = BTreeSet<(String, String)>;
-
-/// Reads the settings of roles that are not tied to a database.
-pub(super) async fn role_settings(
-    connection: &mut PgConnection,
-) -> Result<RoleSettings, sqlx::Error> {
-    let rows = sqlx::raw_sql(
-        "SELECT CASE setrole WHEN 0 THEN '' ELSE pg_get_userbyid(setrole)::text END AS role,
-             unnest(setconfig) AS setting
-         FROM pg_db_role_setting WHERE setdatabase = 0",
-    );
-    let rows = rows.fetch_all(connection).await?;
-    rows.iter()
-        .map(|row| Ok((row.try_get("role")?, row.try_get("setting")?)))
-        .collect()
-}
-
-/// Ties to one database what its migrations have set for roles: all others are as before. The
-/// settings of a role belong to the server, where other tests would see them.
-pub(super) async fn confine_role_settings(
-    connection: &mut PgConnection,
-    database: &str,
-    before: &RoleSettings,
-) -> Result<(), sqlx::Error> {
-    let after = role_settings(connection).await?;
-    let database = quoted(database);
-    let of_all = |role: &str| match role {
-        "" => "ROLE ALL".to_owned(),
-        role => format!("ROLE {}", quoted(role)),
-    };
-    let mut statements = Vec::new();
-    for (role, setting) in after.difference(before) {
-        let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
-        let name = quoted(name);
-        let value = value_of(&name, value);
-        let of_database = match role.as_str() {
-            "" => format!("DATABASE {database}"),
-            role => format!("ROLE {} IN DATABASE {database}", quoted(role)),
-        };
-        statements.push(format!("ALTER {of_database} SET {name} = {value}"));
-        statements.push(format!("ALTER {} RESET {name}", of_all(role)));
-    }
-    for (role, setting) in before.difference(&after) {
-        let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
-        let name = quoted(name);
-        let value = value_of(&name, value);
-        statements.push(format!("ALTER {} SET {name} = {value}", of_all(role)));
-    }
-    if statements.is_empty() {
-        return Ok(());
-    }
-    let script = statements.join("; ");
-    connection.execute(AssertSqlSafe(script)).await.map(|_| ())
-}
-
-/// Settings whose values are lists: they are stored as they are written.
-const LISTS: [&str; 5] = [
-    "search_path",
-    "temp_tablespaces",
-    "session_preload_libraries",
-    "local_preload_libraries",
-    "datestyle",
-];
-
-fn value_of(quoted_name: &str, value: &str) -> String {
-    let name = quoted_name.trim_matches('"').to_lowercase();
-    // An empty list cannot be written without quotes.
-    if LISTS.contains(&name.as_str()) && !value.trim().is_empty() {
-        value.to_owned()
-    } else {
-        literal(value)
-    }
 }

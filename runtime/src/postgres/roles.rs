@@ -5,10 +5,41 @@ use std::collections::BTreeSet;
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
+use super::role_settings::{self, RoleSettings};
+use super::script::Script;
 use super::sql::{quoted, statements};
 
 /// Names of roles.
 pub(super) type Roles = BTreeSet<String>;
+
+/// What the roles of a server are before migrations run.
+#[derive(Debug, Default)]
+pub(super) struct Before {
+    /// Those that the migrations of other databases have made.
+    pub(super) made: Roles,
+    /// What is set for roles; none if what migrations set may stay.
+    pub(super) settings: Option<RoleSettings>,
+}
+
+impl Before {
+    /// Returns a script that leaves to other databases the roles as they were. Nothing in it moves.
+    pub(super) fn adapt(&self, script: &str) -> String {
+        let mut adapted = adopt(script, &self.made);
+        let settings = self.settings.as_ref();
+        if let Some(end) = settings.and_then(|before| role_settings::end_of(script, before)) {
+            adapted += &end;
+        }
+        adapted
+    }
+
+    /// The same for a script with its source.
+    pub(super) fn adapted(&self, script: &Script) -> Script {
+        Script {
+            text: self.adapt(&script.text),
+            ..script.clone()
+        }
+    }
+}
 
 /// Reads the roles of the server.
 pub(super) async fn all(registry: &mut PgConnection) -> Result<Roles, sqlx::Error> {
@@ -64,7 +95,7 @@ pub(super) async fn drop_unused(registry: &mut PgConnection) -> Result<(), sqlx:
 }
 
 /// Returns a script in which `CREATE ROLE` of these roles alters them instead. Nothing in it moves.
-pub(super) fn adopt(script: &str, roles: &Roles) -> String {
+fn adopt(script: &str, roles: &Roles) -> String {
     let mut adopted = script.to_owned();
     if roles.is_empty() {
         return adopted;

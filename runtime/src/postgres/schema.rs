@@ -14,7 +14,7 @@ use super::failure::{code, failed};
 use super::files::{self, File};
 use super::migrations::Migrations;
 use super::migrator::{self, Origin};
-use super::roles::{self, Roles};
+use super::roles::Before;
 use super::script::{MIGRATION, Script};
 use super::sql;
 use super::sqlx_config::SqlxConfig;
@@ -270,13 +270,13 @@ impl Schema {
     }
 
     /// Applies migrations, then seeds. The first `applied` migrations are in the database already;
-    /// `made` are the roles of the server that the migrations of other databases have made.
+    /// `before` is what roles were before.
     pub(super) async fn apply(
         &self,
         target: Target,
         connection: &mut PgConnection,
         applied: usize,
-        made: &Roles,
+        before: &Before,
     ) -> Result<()> {
         match &self.migrations {
             Source::Nothing => {}
@@ -292,11 +292,11 @@ impl Schema {
                 if files::up(directory)? != *files {
                     return Err(files::unreadable(directory, "they have just changed"));
                 }
-                migrator::run(migrator, Origin::Directory(directory), connection, made).await?;
+                migrator::run(migrator, Origin::Directory(directory), connection, before).await?;
             }
             Source::Migrator(migrator) => {
                 let migrator = migrator::copy(migrator);
-                migrator::run(migrator, Origin::Static, connection, made).await?;
+                migrator::run(migrator, Origin::Static, connection, before).await?;
             }
             Source::Tool(tool, _) => tool.apply(target.url, connection).await?,
             Source::Function(code, _) => {
@@ -306,16 +306,12 @@ impl Schema {
             }
             Source::Inline(scripts) => {
                 for script in &scripts[applied.min(scripts.len())..] {
-                    let adopted = Script {
-                        text: roles::adopt(&script.text, made),
-                        ..script.clone()
-                    };
-                    adopted.apply(connection).await?;
+                    before.adapted(script).apply(connection).await?;
                 }
             }
         }
         for seed in &self.seeds {
-            seed.apply(connection).await?;
+            before.adapted(seed).apply(connection).await?;
         }
         Ok(())
     }

@@ -20,6 +20,10 @@ const ALONE: &str = "25001";
 /// That of a new value of an enumeration, used in the transaction that has added it.
 const NEXT_TRANSACTION: &str = "55P04";
 
+/// Has a session begin anew with its defaults: what a script has set, such as an empty
+/// `search_path`, ends with it.
+pub(super) const DEFAULTS: &str = "RESET ALL; SET SESSION AUTHORIZATION DEFAULT";
+
 /// One SQL script.
 #[derive(Clone, Debug)]
 pub(super) struct Script {
@@ -86,8 +90,7 @@ impl Script {
     /// has its own.
     pub(super) async fn apply(&self, connection: &mut PgConnection) -> Result<()> {
         self.check()?;
-        // What the script before has set, such as an empty `search_path`, ends with it.
-        sqlx::raw_sql("RESET ALL; SET SESSION AUTHORIZATION DEFAULT")
+        sqlx::raw_sql(DEFAULTS)
             .execute(&mut *connection)
             .await
             .map_err(|error| self.failure(error, None))?;

@@ -15,8 +15,9 @@ use super::failure::failed;
 use super::of_server;
 use super::properties;
 use super::reuse::snapshot::Snapshot;
+use super::role_settings;
 use super::role_state::RoleState;
-use super::roles::{self, Roles};
+use super::roles::{self, Before, Roles};
 use super::schema::{Schema, Target};
 use super::server::Server;
 use super::sql::{literal, quoted};
@@ -282,8 +283,11 @@ async fn fill(
     {
         return Ok(Err(error));
     }
-    let settings = properties::role_settings(registry).await?;
-    let (before, made) = (roles::all(registry).await?, roles::made(registry).await?);
+    let existing = roles::all(registry).await?;
+    let before = Before {
+        made: roles::made(registry).await?,
+        settings: Some(role_settings::read(registry).await?),
+    };
     let superuser = server.info.superuser;
     let own = [template.user.as_str(), server.plain.get_username()];
     let state = RoleState::read(registry, superuser, &own, name).await?;
@@ -295,17 +299,21 @@ async fn fill(
         url: address::url(&server.endpoint, &template.user, name),
     };
     let schema = &template.schema;
-    let applied = schema.apply(target, &mut connection, applied, &made).await;
+    let applied = schema
+        .apply(target, &mut connection, applied, &before)
+        .await;
     // What is not closed properly is closed by the server.
     let _ = connection.close().await;
     // Whatever the migrations did: other tests must not see it.
     let after = roles::all(registry).await?;
-    let made: Roles = made.into_iter().chain(&after - &before).collect();
+    let made: Roles = before.made.into_iter().chain(&after - &existing).collect();
     let scripts = template.schema.scripts();
     let changed = state.restore(registry, superuser, name, &made, &scripts);
     let changed = changed.await?;
-    properties::confine_role_settings(registry, name, &settings).await?;
-    roles::record_new(registry, &before).await?;
+    if let Some(settings) = before.settings {
+        role_settings::confine(registry, name, &settings).await?;
+    }
+    roles::record_new(registry, &existing).await?;
     if let Some(error) = applied.err().or(changed) {
         return Ok(Err(error));
     }

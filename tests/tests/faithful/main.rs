@@ -103,6 +103,33 @@ async fn a_setting_of_the_role_holds_in_the_databases_of_its_migrations(
     Ok(())
 }
 
+/// Fails if sessions in other databases have what the migration before has set.
+const ELSEWHERE: &str = "DO $$ BEGIN
+    ASSERT current_setting('search_path') NOT LIKE '%only_here%';
+    ASSERT NOT EXISTS (SELECT FROM pg_db_role_setting
+                       WHERE setdatabase = 0 AND setconfig::text LIKE '%only_here%');
+    ASSERT EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+                   WHERE d.datname = current_database() AND setconfig::text LIKE '%only_here%');
+END $$";
+
+#[container_test(postgres, migrations = ["ALTER ROLE CURRENT_USER SET search_path = only_here, public", ELSEWHERE])]
+async fn a_setting_of_the_role_is_nowhere_else_while_migrations_run(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let path = text(&pool, "SHOW search_path").await?;
+    assert_eq!(path.as_deref(), Some("only_here, public"));
+    Ok(())
+}
+
+#[container_test(postgres, migrations = "role_settings")]
+async fn a_setting_of_the_role_is_nowhere_else_while_files_are_applied(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let path = text(&pool, "SHOW search_path").await?;
+    assert_eq!(path.as_deref(), Some("only_here, public"));
+    Ok(())
+}
+
 static DRAWS: Mutex<Vec<f64>> = Mutex::new(Vec::new());
 
 async fn draws_its_own_number(pool: PgPool) -> anyhow::Result<()> {
