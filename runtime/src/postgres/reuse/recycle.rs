@@ -48,9 +48,7 @@ const RESET_SESSION: &str = "
     DEALLOCATE ALL;
     UNLISTEN *;
     DISCARD PLANS;
-    SELECT oid::bigint AS oid, pg_stat_get_db_stat_reset_time(oid)::text AS reset,
-           pg_backend_pid() AS pid
-    FROM pg_database WHERE datname = current_database();
+    SELECT pg_stat_get_db_stat_reset_time($database::oid)::text AS reset, pg_backend_pid() AS pid;
     SELECT pg_stat_force_next_flush(), pg_advisory_unlock_all(),
            CASE WHEN pg_replication_origin_session_is_setup() THEN pg_replication_origin_session_reset() END";
 
@@ -108,22 +106,23 @@ pub(in crate::postgres) async fn recycle(
     known: &Known<'_>,
     closing: impl Future<Output = Result<bool, sqlx::Error>>,
 ) -> Result<Option<Reset>, sqlx::Error> {
+    let (mark, oid) = (known.mark, known.mark.database);
+    // Its name changes meanwhile.
+    let reset = RESET_SESSION.replace("$database", &oid.to_string());
     let seed = NEW_SEED.replace("$seed", &random_seed());
-    let reset = sqlx::raw_sql(AssertSqlSafe(format!("{RESET_SESSION}; {seed}")));
+    let reset = sqlx::raw_sql(AssertSqlSafe(format!("{reset}; {seed}")));
     let (rows, closed) = tokio::join!(reset.fetch_all(&mut *connection), closing);
     let (rows, closed) = (rows?, closed?);
-    let [counting, database, ..] = &rows[..] else {
+    let [counting, session, ..] = &rows[..] else {
         return Ok(None);
     };
     if !closed {
         return Ok(None);
     }
-    let reset: Option<String> = database.try_get("reset")?;
+    let reset: Option<String> = session.try_get("reset")?;
     if !counting.try_get::<bool, _>(0)? || reset.as_deref() != known.stats_reset {
         return Ok(None);
     }
-    let oid: i64 = database.try_get("oid")?;
-    let mark = known.mark;
     let parkable = mark.settings.is_some();
     let mut plan = undo_plan(connection, known.snapshot, oid, parkable).await?;
     // Sessions that have left have reported what they wrote.
@@ -137,7 +136,7 @@ pub(in crate::postgres) async fn recycle(
     let Some(undo) = undo else {
         return Ok(None);
     };
-    if database.try_get::<i32, _>("pid")? != mark.pid {
+    if session.try_get::<i32, _>("pid")? != mark.pid {
         return Ok(None);
     }
     let as_new = parkable

@@ -52,9 +52,16 @@ pub(in crate::postgres) struct Session {
 pub(in crate::postgres) struct Mark {
     /// Its process on the server.
     pub(in crate::postgres) pid: i32,
+    /// The number of its database, whose name changes.
+    pub(super) database: i64,
     /// The memory that its settings took when it was new; `None` on servers that do not tell.
     pub(super) settings: Option<i64>,
 }
+
+/// What does not change in the life of a session.
+const NUMBERS: &str = "
+    pg_backend_pid() AS pid,
+    (SELECT oid::bigint FROM pg_database WHERE datname = current_database()) AS database";
 
 impl Session {
     /// Opens a session on the runtime that this is called on; none if that is not possible now.
@@ -66,11 +73,9 @@ impl Session {
         let mut connection = PgConnection::connect_with(options).await.ok()?;
         let mark = if parkable {
             // Most sessions that are used at all load it sooner or later.
-            format!(
-                "LOAD 'plpgsql'; SELECT pg_backend_pid() AS pid, settings FROM ({MEMORY}) memory"
-            )
+            format!("LOAD 'plpgsql'; SELECT {NUMBERS}, settings FROM ({MEMORY}) memory")
         } else {
-            "SELECT pg_backend_pid() AS pid, NULL::bigint AS settings".to_owned()
+            format!("SELECT {NUMBERS}, NULL::bigint AS settings")
         };
         let row = sqlx::raw_sql(AssertSqlSafe(mark))
             .fetch_one(&mut connection)
@@ -78,6 +83,7 @@ impl Session {
             .ok()?;
         let mark = Mark {
             pid: row.try_get("pid").ok()?,
+            database: row.try_get("database").ok()?,
             settings: row.try_get("settings").ok()?,
         };
         Some(Self {
