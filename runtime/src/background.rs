@@ -3,9 +3,11 @@
 //! A tokio runtime that ends takes its sockets with it, and each test has a runtime of its own;
 //! so leases and administration live here.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
@@ -27,18 +29,32 @@ impl Background {
             .map_err(|cause| Error::new("start the background thread").because(cause.as_str()))
     }
 
-    /// Runs a future on the background thread and returns its result. The future is on the heap:
-    /// without optimisation it would be copied with all that is around it.
+    /// Runs a future on the background thread's runtime and returns its result. What it does before
+    /// it first waits is done at once, on the thread that asks: to wake another thread and to be
+    /// woken by it takes longer than most of that. The future is on the heap: without optimisation
+    /// it would be copied with all that is around it.
     pub(crate) fn run<T: Send + 'static>(
         &self,
         future: impl Future<Output = Result<T>> + Send + 'static,
     ) -> impl Future<Output = Result<T>> {
         let future = Box::pin(future);
         async move {
-            let task = self.handle()?.spawn(record::carried(future));
-            task.await.unwrap_or_else(|error| {
-                Err(Error::new("run on the background thread").because(error))
-            })
+            let handle = self.handle()?;
+            let mut future = Box::pin(record::carried(future));
+            let begun = poll_fn(|cx| {
+                let _entered = handle.enter();
+                let begin = AssertUnwindSafe(|| future.as_mut().poll(cx));
+                Poll::Ready(catch_unwind(begin))
+            });
+            let failed = || Error::new("run on the background thread");
+            match begun.await {
+                Ok(Poll::Ready(result)) => result,
+                Ok(Poll::Pending) => {
+                    let task = handle.spawn(future).await;
+                    task.unwrap_or_else(|error| Err(failed().because(error)))
+                }
+                Err(_) => Err(failed().because("it panicked")),
+            }
         }
     }
 
@@ -98,4 +114,63 @@ fn start() -> Result<Handle, String> {
         .spawn(thread)
         .map_err(|error| error.to_string())?;
     receiver.recv().map_err(|error| error.to_string())?
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "what goes wrong fails the test")]
+mod tests {
+    use std::thread::current;
+
+    use super::*;
+
+    #[test]
+    fn work_is_begun_on_the_thread_that_asks_and_goes_on_in_the_background() {
+        let background = Background::default();
+        let runtime = Builder::new_current_thread().build().unwrap();
+        // That of the caller has no clock.
+        let (begun, gone_on, spawned) = runtime
+            .block_on(background.run(async {
+                let begun = current().id();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                let spawned = tokio::spawn(async { current().id() });
+                Ok((begun, current().id(), spawned.await.unwrap()))
+            }))
+            .unwrap();
+        assert_eq!(begun, current().id());
+        assert_ne!(gone_on, begun);
+        assert_eq!(spawned, gone_on);
+    }
+
+    #[test]
+    fn what_is_started_by_work_that_never_waits_outlives_the_runtime_that_asks() {
+        let background = Background::default();
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let started =
+            runtime.block_on(background.run(async { Ok(tokio::spawn(async { current().id() })) }));
+        drop(runtime);
+        let wait = async move { Ok(started.unwrap().await.unwrap()) };
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let thread = runtime.block_on(background.run(wait)).unwrap();
+        assert_ne!(thread, current().id());
+    }
+
+    #[test]
+    fn a_panic_is_an_error_before_and_after_the_first_wait() {
+        let background = Background::default();
+        let runtime = Builder::new_current_thread().build().unwrap();
+        for waits in [false, true] {
+            let panics = async move {
+                if waits {
+                    tokio::task::yield_now().await;
+                }
+                std::panic::panic_any("on purpose")
+            };
+            let result: Result<()> = runtime.block_on(background.run(panics));
+            let error = result.unwrap_err().report();
+            assert!(
+                error.starts_with("failed to run on the background thread"),
+                "{error}"
+            );
+        }
+    }
 }
