@@ -14,12 +14,13 @@ stand_ins='
 postgres:17-alpine|trixie|postgres|/usr/lib/postgresql/17/bin|
 timescale/timescaledb:latest-pg17|trixie|postgres|/usr/lib/postgresql/17/bin|shared_preload_libraries=timescaledb
 redis:8-alpine|trixie|redis|/usr/bin|
+valkey/valkey:8-alpine|trixie|valkey|/usr/bin|
 nats:2-alpine|trixie|nats|/usr/sbin|host: 0.0.0.0; port: 4222
 postgres:15-alpine|bookworm|postgres|/usr/lib/postgresql/15/bin|
 '
 packages_of() {
     case $1 in
-        trixie) echo postgresql-17,postgresql-17-timescaledb,redis-server,nats-server ;;
+        trixie) echo postgresql-17,postgresql-17-timescaledb,redis-server,valkey-server,nats-server ;;
         bookworm) echo postgresql-15 ;;
     esac
 }
@@ -262,7 +263,7 @@ build_stand_in() { # image, base, entrypoint, server directory, settings, recipe
     local container changes=() scratch settings_file
     say "building the stand-in $stand_in_prefix/$image"
     container=$(docker create "$base" true)
-    docker cp -q "$root/scripts/stand-ins/$entrypoint-entrypoint" "$container:/usr/local/bin/docker-entrypoint.sh"
+    docker cp -q "$root/scripts/stand-ins/${entrypoint/valkey/redis}-entrypoint" "$container:/usr/local/bin/docker-entrypoint.sh"
     changes+=(--change "ENV PATH=$directory:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     changes+=(--change 'ENTRYPOINT ["docker-entrypoint.sh"]' --change "LABEL container-test.recipe=$recipe")
     case $entrypoint in
@@ -270,9 +271,9 @@ build_stand_in() { # image, base, entrypoint, server directory, settings, recipe
             changes+=(--change 'ENV LANG=C.UTF-8 PGDATA=/var/lib/postgresql/data'
             --change 'VOLUME /var/lib/postgresql/data' --change 'EXPOSE 5432'
             --change 'CMD ["postgres"]') ;;
-        redis) settings_file=
+        redis | valkey) settings_file=
             changes+=(--change 'VOLUME /data' --change 'WORKDIR /data'
-            --change 'EXPOSE 6379' --change 'CMD ["redis-server"]') ;;
+            --change 'EXPOSE 6379' --change "ENV STAND_IN_SERVER=$entrypoint-server" --change "CMD [\"$entrypoint-server\"]") ;;
         nats) settings_file=/etc/nats/nats-server.conf
             changes+=(--change 'EXPOSE 4222'
             --change "CMD [\"nats-server\", \"--config\", \"$settings_file\"]") ;;

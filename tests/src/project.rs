@@ -14,7 +14,7 @@ use crate::run::{Run, Runner};
 pub struct Project {
     directory: PathBuf,
     target: PathBuf,
-    /// Held so that two projects of one name do not build over each other.
+    /// Held so that no other project has the same directory.
     _alone: File,
 }
 
@@ -26,14 +26,13 @@ impl Project {
     pub fn new(name: &str, features: &[&str], scratch: &str) -> Self {
         let target = Path::new(scratch).join("scaffold");
         fs::create_dir_all(&target).expect("a target directory");
-        let alone = File::create(target.join(format!("{name}.lock"))).expect("a lock file");
-        alone.lock().expect("a lock");
+        let (number, alone) = lock_one_of(&target, name);
         let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-        // The same directory every time, so that nothing unchanged is compiled again.
+        // The same few directories every time, so that nothing unchanged is compiled again.
         let mut hash = DefaultHasher::new();
         home.hash(&mut hash);
-        let directory =
-            std::env::temp_dir().join(format!("container-test-{name}-{:08x}", hash.finish() >> 32));
+        let directory = format!("container-test-{name}-{number}-{:08x}", hash.finish() >> 32);
+        let directory = std::env::temp_dir().join(directory);
         // A run that was killed has left its own.
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir(&directory).expect("a directory for the project");
@@ -132,6 +131,26 @@ impl Drop for Project {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.directory);
     }
+}
+
+/// How many projects of one name there may be at the same time: as many as tests that mostly wait.
+const AT_ONCE: usize = 3;
+
+/// Waits for a lock that no other project of this name has, and returns it with its number.
+fn lock_one_of(directory: &Path, name: &str) -> (usize, File) {
+    let lock = |number| {
+        let path = directory.join(format!("{name}-{number}.lock"));
+        File::create(path).expect("a lock file")
+    };
+    let free = (0..AT_ONCE).find_map(|number| {
+        let file = lock(number);
+        file.try_lock().ok().map(|()| (number, file))
+    });
+    free.unwrap_or_else(|| {
+        let last = lock(AT_ONCE - 1);
+        last.lock().expect("a lock");
+        (AT_ONCE - 1, last)
+    })
 }
 
 fn is_of_this_suite(name: &OsString) -> bool {

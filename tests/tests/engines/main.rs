@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use container_test::redis::{AsyncCommands, aio::ConnectionManager};
+use container_test::redis::{self, AsyncCommands, aio::ConnectionManager};
 use container_test::sqlx::{self, PgPool};
 use container_test::{TestContext, container_test};
 use container_test_tests::ends::DEADLINE;
@@ -51,6 +51,31 @@ async fn a_test_has_the_image_of_its_name(
         .fetch_all(&pool)
         .await?;
     assert_eq!(ids, [id]);
+    Ok(())
+}
+
+#[container_test(redis(image = ["redis:8-alpine", "valkey/valkey:8-alpine"]))]
+#[case(1)]
+#[case(2)]
+async fn valkey_does_for_redis(
+    #[case] value: i32,
+    cx: TestContext,
+    mut redis: ConnectionManager,
+) -> anyhow::Result<()> {
+    let about: String = redis::cmd("INFO")
+        .arg("server")
+        .query_async(&mut redis)
+        .await?;
+    assert_eq!(
+        about.contains("valkey_version"),
+        cx.name().contains("valkey_valkey"),
+        "{} has {about}",
+        cx.name()
+    );
+    let keys: u64 = redis::cmd("DBSIZE").query_async(&mut redis).await?;
+    assert_eq!(keys, 0);
+    let () = redis.set("key", value).await?;
+    assert_eq!(redis.get::<_, i32>("key").await?, value);
     Ok(())
 }
 

@@ -19,6 +19,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use container_test_tests::engine::Engine;
 use container_test_tests::local::Local;
 use container_test_tests::processes;
 use container_test_tests::project::Project;
@@ -138,6 +139,26 @@ fn runs_on_programs_of_the_machine_see_their_own_data_and_leave_nothing() {
     );
     figures.check();
     let left = left_in_time(|| [local.left(), left_here(&environment)].concat());
+    assert_eq!(left, [""; 0]);
+}
+
+#[test]
+fn runs_in_containers_see_their_own_data_and_leave_nothing() {
+    let (directory, plan) = (directory(), plan());
+    let project = Project::new("soak", &[FEATURE], env!("CARGO_TARGET_TMPDIR"));
+    let checkouts = checkouts(&project);
+    let engine = Engine::connect();
+    let environment = Environment::new(&directory)
+        .with("CONTAINER_TEST_PROVIDER", "docker")
+        .with("CONTAINER_TEST_IDLE", IDLE);
+    let figures = soak(&checkouts, &plan, &environment);
+    let created = engine.created(environment.user());
+    println!("containers that were created: {created:?}");
+    figures.check();
+    let left = left_in_time(|| {
+        let left = [engine.left(environment.user()), left_here(&environment)];
+        left.concat()
+    });
     assert_eq!(left, [""; 0]);
 }
 
