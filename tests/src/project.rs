@@ -21,12 +21,18 @@ pub struct Project {
 impl Project {
     /// Copies `projects/{name}` and makes a crate of it, that depends on container-test by path
     /// and declares the features; one named `integration` is the gate of its tests. `scratch` is
-    /// where what is compiled is stored for the next time.
+    /// where what is compiled is stored for the next time. There is one of a name at a time.
     #[must_use]
     pub fn new(name: &str, features: &[&str], scratch: &str) -> Self {
+        Self::one_of(1, name, features, scratch)
+    }
+
+    /// Does the same, with several of a name at the same time: for tests that mostly wait.
+    #[must_use]
+    pub fn one_of(number: usize, name: &str, features: &[&str], scratch: &str) -> Self {
         let target = Path::new(scratch).join("scaffold");
         fs::create_dir_all(&target).expect("a target directory");
-        let (number, alone) = lock_one_of(&target, name);
+        let (number, alone) = lock_one_of(number, &target, name);
         let home = Path::new(env!("CARGO_MANIFEST_DIR"));
         // The same few directories every time, so that nothing unchanged is compiled again.
         let mut hash = DefaultHasher::new();
@@ -133,23 +139,21 @@ impl Drop for Project {
     }
 }
 
-/// How many projects of one name there may be at the same time: as many as tests that mostly wait.
-const AT_ONCE: usize = 3;
-
-/// Waits for a lock that no other project of this name has, and returns it with its number.
-fn lock_one_of(directory: &Path, name: &str) -> (usize, File) {
+/// Waits for one of so many locks that no other project of this name has, and returns it with its
+/// number.
+fn lock_one_of(locks: usize, directory: &Path, name: &str) -> (usize, File) {
     let lock = |number| {
         let path = directory.join(format!("{name}-{number}.lock"));
         File::create(path).expect("a lock file")
     };
-    let free = (0..AT_ONCE).find_map(|number| {
+    let free = (0..locks).find_map(|number| {
         let file = lock(number);
         file.try_lock().ok().map(|()| (number, file))
     });
     free.unwrap_or_else(|| {
-        let last = lock(AT_ONCE - 1);
-        last.lock().expect("a lock");
-        (AT_ONCE - 1, last)
+        let first = lock(0);
+        first.lock().expect("a lock");
+        (0, first)
     })
 }
 

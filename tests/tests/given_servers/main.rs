@@ -17,8 +17,11 @@ use container_test_tests::servers::{PASSWORD, Postgres, ROLE, Redis};
 /// The variable that names the logical databases which tests may have.
 const DATABASES: &str = "CONTAINER_TEST_REDIS_DATABASES";
 
+/// Tests that run at the same time: each has servers of its own, and mostly waits.
+const PROJECTS: usize = 3;
+
 fn project() -> Project {
-    let project = Project::new("given", &[], env!("CARGO_TARGET_TMPDIR"));
+    let project = Project::one_of(PROJECTS, "given", &[], env!("CARGO_TARGET_TMPDIR"));
     project.build(&[]);
     project
 }
