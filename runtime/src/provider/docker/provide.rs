@@ -34,8 +34,9 @@ where
     let mut attempt = 1;
     let mut preparing = None;
     loop {
-        let found = find_or_create(&engine, request, &reach, &mut preparing).await?;
-        match wait(&engine, request, &found, &open).await? {
+        let (found, created) = find_or_create(&engine, request, &reach, &mut preparing).await?;
+        let new = created || attempt > 1;
+        match wait(&engine, request, &found, new, &open).await? {
             Some((endpoint, opened)) => {
                 let own = endpoint.address == found.endpoint.address;
                 let published = found.published.as_ref().filter(|_| own);
@@ -58,19 +59,20 @@ where
 /// The task that starts a preparation.
 type Preparing = tokio::task::JoinHandle<Result<()>>;
 
+/// Returns the container, and whether it was created here.
 async fn find_or_create(
     engine: &Engine,
     request: &Request,
     reach: &Reach,
     preparing: &mut Option<Preparing>,
-) -> Result<Found> {
+) -> Result<(Found, bool)> {
     let deadline = Instant::now() + request.spec.startup_timeout;
     let vanished =
         |cause: String| Error::new(format!("create the container {}", request.name)).because(cause);
     let mut created = 0;
     loop {
         if let Some(found) = find(engine, request, reach).await? {
-            return Ok(found);
+            return Ok((found, created > 0));
         }
         if created == ATTEMPTS {
             return Err(vanished(format!(

@@ -24,11 +24,13 @@ pub(super) const LOG_LINES: usize = 50;
 const CHECK_OPTIONS: &str =
     "the server's own words above say why; check the options `args`, `env` and `image`";
 
-/// Waits until `open` succeeds; returns where it did. `None` if the container was about to end.
+/// Waits until `open` succeeds; returns where it did. `None` if the container was about to end when
+/// it was found. One that is `new` was not: it was created since a process wants it.
 pub(super) async fn wait<T, C, F>(
     engine: &Engine,
     request: &Request,
     found: &Found,
+    new: bool,
     open: &C,
 ) -> Result<Option<(Endpoint, T)>>
 where
@@ -60,11 +62,10 @@ where
             let inspected = engine.inspect(&request.name).await?;
             let gone = !inspected
                 .is_some_and(|inspected| inspected.state == State::Running && found.is(&inspected));
-            if gone && since.elapsed() >= request.idle {
+            if gone && new && since.elapsed() >= request.idle {
                 return Err(unanswered(found, failure, &log)
                     .note("it has ended, since no process could connect to it"));
             } else if gone {
-                // It was about to end when it was found.
                 return Ok(None);
             }
         }
@@ -196,7 +197,10 @@ mod tests {
             }
         };
         let (engine, request, found) = (Engine::unreachable(), request(), found());
-        let waited = timeout(OWN_ADDRESS * 10, wait(&engine, &request, &found, &open));
+        let waited = timeout(
+            OWN_ADDRESS * 10,
+            wait(&engine, &request, &found, true, &open),
+        );
         let (endpoint, opened) = waited.await.expect("an answer").unwrap().unwrap();
         assert_eq!(opened, 7);
         assert!(!is_own(&endpoint));
@@ -214,7 +218,7 @@ mod tests {
             }
         };
         let (engine, request, found) = (Engine::unreachable(), request(), found());
-        let waited = wait(&engine, &request, &found, &open).await;
+        let waited = wait(&engine, &request, &found, true, &open).await;
         let (endpoint, opened) = waited.unwrap().unwrap();
         assert_eq!((opened, tries.get()), (7, 4));
         assert!(!is_own(&endpoint));
@@ -224,7 +228,7 @@ mod tests {
     async fn a_fatal_error_ends_the_wait() {
         let open = async |_| Err::<(), _>(OpenError::fatal("its version is too old"));
         let (engine, request, found) = (Engine::unreachable(), request(), found());
-        let waited = wait(&engine, &request, &found, &open).await;
+        let waited = wait(&engine, &request, &found, true, &open).await;
         let error = waited.unwrap_err();
         let report = error.report();
         assert!(
@@ -232,6 +236,20 @@ mod tests {
             "{report}"
         );
         assert!(error.is_lasting());
+    }
+
+    /// The engine may take long to remove it: longer than a server is idle before it ends.
+    #[tokio::test]
+    async fn a_container_that_is_gone_was_about_to_end_unless_it_is_new() {
+        let (_programs, engine) = Engine::without_containers().await;
+        let (mut request, found) = (request(), found());
+        request.idle = Duration::ZERO;
+        let open = async |_| Err::<(), _>(OpenError::starting("connection refused"));
+        let old = wait(&engine, &request, &found, false, &open).await;
+        assert!(old.unwrap().is_none());
+        let new = wait(&engine, &request, &found, true, &open).await;
+        let report = new.unwrap_err().report();
+        assert!(report.contains("no process could connect"), "{report}");
     }
 
     #[test]

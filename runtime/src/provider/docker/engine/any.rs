@@ -26,6 +26,15 @@ impl Engine {
         Self::Program(Program::unreachable())
     }
 
+    /// Returns an engine that has nothing, and the directory of its program.
+    #[cfg(test)]
+    pub(crate) async fn without_containers() -> (tempfile::TempDir, Self) {
+        let says = "echo 'Error: no such object' >&2; exit 1";
+        let (directory, config) = super::program::fake::machine(&["docker"], says, &[]);
+        let program = Program::connect(&config, Way::Docker).await;
+        (directory, Self::Program(program.expect("an engine")))
+    }
+
     /// Returns the way to it.
     pub(crate) fn way(&self) -> Way {
         match self {
