@@ -124,10 +124,14 @@ mod postgres {
         measure::<Bb8>(rounds)?;
         measure::<diesel::PgConnection>(rounds)?;
         measure::<R2d2>(rounds)?;
-        measure::<diesel_async::AsyncPgConnection>(rounds)
+        measure::<diesel_async::AsyncPgConnection>(rounds)?;
+        measure::<DieselDeadpool>(rounds)?;
+        measure::<DieselBb8>(rounds)
     }
 
     type Bb8 = bb8::Pool<bb8_postgres::PostgresConnectionManager<tokio_postgres::NoTls>>;
+    type DieselDeadpool = diesel_async::pooled_connection::deadpool::Pool<diesel_async::AsyncPgConnection>;
+    type DieselBb8 = diesel_async::pooled_connection::bb8::Pool<diesel_async::AsyncPgConnection>;
     type R2d2 = diesel::r2d2::Pool<diesel::r2d2::ConnectionManager<diesel::PgConnection>>;
 
     /// Implements `Client`: its type and name, how it connects, and how it runs a statement.
@@ -197,6 +201,12 @@ mod postgres {
         |it, sql| diesel::sql_query(sql).execute(&mut it.get()?)?);
     client!(diesel_async::AsyncPgConnection, "diesel-async", diesel_async::AsyncPgConnection::establish(&url()).await?,
         |it, sql| diesel_async::RunQueryDsl::execute(diesel::sql_query(sql), it).await?);
+    client!(DieselDeadpool, "diesel-async-deadpool",
+        DieselDeadpool::builder(diesel_async::pooled_connection::AsyncDieselConnectionManager::new(url())).max_size(5).build()?,
+        |it, sql| diesel_async::RunQueryDsl::execute(diesel::sql_query(sql), &mut *it.get().await?).await?);
+    client!(DieselBb8, "diesel-async-bb8",
+        DieselBb8::builder().max_size(5).build_unchecked(diesel_async::pooled_connection::AsyncDieselConnectionManager::new(url())),
+        |it, sql| diesel_async::RunQueryDsl::execute(diesel::sql_query(sql), &mut *it.get().await?).await?);
 }
 
 mod redis_clients {
@@ -210,10 +220,12 @@ mod redis_clients {
 
     pub(super) fn all(rounds: u32) -> Result<()> {
         measure::<redis::aio::MultiplexedConnection>(rounds)?;
+        measure::<redis::aio::ConnectionManager>(rounds)?;
         measure::<redis_0_32::aio::MultiplexedConnection>(rounds)?;
         measure::<deadpool_redis::Pool>(rounds)?;
         measure::<bb8::Pool<bb8_redis::RedisConnectionManager>>(rounds)?;
-        measure::<fred::clients::Client>(rounds)
+        measure::<fred::clients::Client>(rounds)?;
+        measure::<fred::clients::Pool>(rounds)
     }
 
     /// Implements `Client`: its type and name, how it connects, and how it writes a key.
@@ -246,6 +258,9 @@ mod redis_clients {
     client!(redis::aio::MultiplexedConnection, "redis-1",
         redis::Client::open(url())?.get_multiplexed_async_connection().await?,
         |it| redis::cmd("SET").arg("key").arg(1).query_async::<()>(it).await?);
+    client!(redis::aio::ConnectionManager, "redis-1-manager",
+        redis::Client::open(url())?.get_connection_manager().await?,
+        |it| redis::cmd("SET").arg("key").arg(1).query_async::<()>(it).await?);
     client!(redis_0_32::aio::MultiplexedConnection, "redis-0.32",
         redis_0_32::Client::open(url())?.get_multiplexed_async_connection().await?,
         |it| redis_0_32::cmd("SET").arg("key").arg(1).query_async::<()>(it).await?);
@@ -264,6 +279,14 @@ mod redis_clients {
             let client = fred::clients::Client::new(config, None, None, None);
             client.init().await?;
             client
+        },
+        |it| fred::interfaces::KeysInterface::set::<(), _, _>(it, "key", 1, None, None, false).await?);
+    client!(fred::clients::Pool, "fred-pool",
+        {
+            let config = fred::types::config::Config::from_url(&url())?;
+            let pool = fred::clients::Pool::new(config, None, None, None, 5)?;
+            pool.init().await?;
+            pool
         },
         |it| fred::interfaces::KeysInterface::set::<(), _, _>(it, "key", 1, None, None, false).await?);
 }
