@@ -12,6 +12,12 @@ use super::sql::{self, literal};
 /// role without a name stands for all.
 pub(super) type RoleSettings = BTreeSet<(String, String)>;
 
+/// The settings of roles that are not tied to a database.
+const SETTINGS: &str = "
+    SELECT CASE setrole WHEN 0 THEN '' ELSE pg_get_userbyid(setrole)::text END AS role,
+           unnest(setconfig) AS setting
+    FROM pg_db_role_setting WHERE setdatabase = 0";
+
 /// Ties the settings that `$before` does not have to `$database`, and sets for the roles again what
 /// they had before. Lists are stored as they are written, all other values are not.
 const CONFINE: &str = r"DO $container_test$
@@ -22,9 +28,7 @@ BEGIN
         WITH before AS (
             SELECT b.role, b.setting FROM unnest($before) b (role, setting)
         ), after AS (
-            SELECT CASE s.setrole WHEN 0 THEN '' ELSE pg_get_userbyid(s.setrole)::text END AS role,
-                   unnest(s.setconfig) AS setting
-            FROM pg_db_role_setting s WHERE s.setdatabase = 0
+            $settings
         ), differing AS (
             SELECT true AS new, d.* FROM (SELECT * FROM after EXCEPT SELECT * FROM before) d
             UNION ALL
@@ -64,12 +68,7 @@ const OTHERWISE: &str = "EXCEPTION WHEN OTHERS THEN NULL;";
 
 /// Reads the settings of roles that are not tied to a database.
 pub(super) async fn read(connection: &mut PgConnection) -> Result<RoleSettings, sqlx::Error> {
-    let rows = sqlx::raw_sql(
-        "SELECT CASE setrole WHEN 0 THEN '' ELSE pg_get_userbyid(setrole)::text END AS role,
-             unnest(setconfig) AS setting
-         FROM pg_db_role_setting WHERE setdatabase = 0",
-    );
-    let rows = rows.fetch_all(connection).await?;
+    let rows = sqlx::raw_sql(SETTINGS).fetch_all(connection).await?;
     rows.iter()
         .map(|row| Ok((row.try_get("role")?, row.try_get("setting")?)))
         .collect()
@@ -105,6 +104,7 @@ fn confining(database: &str, before: &RoleSettings, otherwise: &str) -> String {
     let roles = list(&|(role, _)| literal(role));
     let settings = list(&|(_, setting)| literal(setting));
     CONFINE
+        .replace("$settings", SETTINGS)
         .replace("$otherwise", otherwise)
         .replace("$database", database)
         .replace("$before", &format!("{roles}, {settings}"))

@@ -112,22 +112,24 @@ const ELSEWHERE: &str = "DO $$ BEGIN
                    WHERE d.datname = current_database() AND setconfig::text LIKE '%only_here%');
 END $$";
 
+async fn has_its_search_path(pool: PgPool) -> anyhow::Result<()> {
+    let path = text(&pool, "SHOW search_path").await?;
+    assert_eq!(path.as_deref(), Some("only_here, public"));
+    Ok(())
+}
+
 #[container_test(postgres, migrations = ["ALTER ROLE CURRENT_USER SET search_path = only_here, public", ELSEWHERE])]
 async fn a_setting_of_the_role_is_nowhere_else_while_migrations_run(
     pool: PgPool,
 ) -> anyhow::Result<()> {
-    let path = text(&pool, "SHOW search_path").await?;
-    assert_eq!(path.as_deref(), Some("only_here, public"));
-    Ok(())
+    has_its_search_path(pool).await
 }
 
 #[container_test(postgres, migrations = "role_settings")]
 async fn a_setting_of_the_role_is_nowhere_else_while_files_are_applied(
     pool: PgPool,
 ) -> anyhow::Result<()> {
-    let path = text(&pool, "SHOW search_path").await?;
-    assert_eq!(path.as_deref(), Some("only_here, public"));
-    Ok(())
+    has_its_search_path(pool).await
 }
 
 static DRAWS: Mutex<Vec<f64>> = Mutex::new(Vec::new());
