@@ -1,7 +1,7 @@
 //! Which process holds which logical database.
 //!
 //! The registry is a hash in one logical database: the numbers of claimed databases, and who holds
-//! them. On a server of ours every test gets a number that no test of this process had before, so
+//! them. On a server of ours every test gets a number that no test had before, or else long ago, so
 //! that what an earlier test handed out leads nowhere. On a server given by URL numbers are scarce
 //! and used again; there only databases are claimed that the user has named, or that are empty on
 //! a server that holds no data at all.
@@ -31,6 +31,9 @@ const OLD_ENOUGH: u64 = 4;
 
 /// Numbers that a process with many tests claims at a time.
 const BATCH: usize = 8;
+
+/// A process keeps the numbers that its tests have used to itself until they are this part of all.
+const SHARE: i64 = 4;
 
 impl Server {
     /// Claims a logical database for one test; `batch` says whether the process has more tests.
@@ -66,8 +69,8 @@ impl Server {
         }
     }
 
-    /// Returns a number that no test of this process had; if the server has no more of them, the
-    /// one that was released first and has no connection in it.
+    /// Returns a number that no test had, or of those that were freed the first one; if the server
+    /// has no more of them, the one that this process released first and has no connection in.
     async fn claim_new(&self, batch: bool) -> RedisResult<Option<i64>> {
         if let Some(number) = self.numbers().fresh.pop() {
             return Ok(Some(number));
@@ -173,7 +176,7 @@ impl Server {
                 numbers.taken.remove(&number);
                 numbers.used.push_back(number);
             }
-            return Ok(());
+            return self.share_used().await;
         }
         if dirty {
             return Ok(());
@@ -194,6 +197,28 @@ impl Server {
         self.numbers().note_use(number);
         self.numbers().taken.remove(&number);
         self.release(number, &self.lease.holder, true).await?;
+        Ok(())
+    }
+
+    /// Gives the numbers that were used first to all processes, once this one has many: a server
+    /// may have no more than a few hundred.
+    async fn share_used(&self) -> RedisResult<()> {
+        let many = usize::try_from(self.databases / SHARE).unwrap_or(usize::MAX);
+        let first: Vec<i64> = {
+            let used = &mut self.numbers().used;
+            if used.len() < many {
+                return Ok(());
+            }
+            used.drain(..BATCH.min(used.len())).collect()
+        };
+        let clients = self.clients().await?;
+        for number in first {
+            if clients.databases.contains(&number) {
+                self.numbers().used.push_back(number);
+            } else {
+                self.release(number, &self.lease.holder, true).await?;
+            }
+        }
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use redis::Cmd;
 /// The registry's key, and that of the numbers that are free again on a server of ours.
 pub(super) const CLAIMS: &str = "container-test:claims";
 pub(super) const NEXT: &str = "container-test:next";
-pub(super) const FREE: &str = "container-test:free";
+pub(super) const FREE: &str = "container-test:free-numbers";
 
 /// The key of the tests that have the databases, on a server of ours.
 pub(super) const TESTS: &str = "container-test:tests";
@@ -13,15 +13,15 @@ pub(super) const TESTS: &str = "container-test:tests";
 /// The holder of databases that people want to look at.
 pub(super) const RETAINED: &str = "retained";
 
-/// Claims new numbers on a server of ours.
+/// Claims numbers on a server of ours: new ones, then those that were freed first.
 pub(super) const CLAIM_NEW: &str = "
     local limit, holder, count = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
     local numbers = {}
     while #numbers < count do
-        local number = redis.call('SPOP', KEYS[3])
-        if not number then
-            number = redis.call('INCR', KEYS[2])
-            if number >= limit then break end
+        local number = redis.call('INCR', KEYS[2])
+        if number >= limit then
+            number = redis.call('LPOP', KEYS[3])
+            if not number then break end
         end
         -- A server that was started again counts from the beginning.
         if redis.call('HSETNX', KEYS[1], number, holder) == 1 then
@@ -72,7 +72,7 @@ pub(super) const RELEASE: &str = "
     redis.call('SELECT', registry)
     if ARGV[4] == '1' then
         redis.call('HDEL', KEYS[1], number)
-        if ARGV[5] == '1' then redis.call('SADD', KEYS[3], number) end
+        if ARGV[5] == '1' then redis.call('RPUSH', KEYS[3], number) end
     end
     redis.call('HDEL', KEYS[4], number)
     return 1";

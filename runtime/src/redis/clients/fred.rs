@@ -40,8 +40,7 @@ fn check(number: i64) -> Result<()> {
     Err(Error::new("make a client of fred")
         .because(cause)
         .with_help(
-            "end the server with `cargo container-test down`, give the test one of its own with \
-             `redis(isolation = \"server\")`, or use another client",
+            "name others in CONTAINER_TEST_REDIS_DATABASES, such as `8-15`, or use another client",
         ))
 }
 
