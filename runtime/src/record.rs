@@ -68,8 +68,8 @@ pub(crate) struct Record {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// The steps in the order in which they have ended, and what each was of.
-    steps: Vec<(Step, String, Duration)>,
+    /// The slow steps in the order in which they have ended, and what each was of.
+    slow: Vec<(Step, String, Duration)>,
     describe: Vec<Describe>,
     /// What the body has returned as its error.
     error: Option<String>,
@@ -120,8 +120,7 @@ impl Record {
     /// Returns the slow steps with their times, for people; nothing if none was slow.
     pub(crate) fn slow_steps(&self) -> String {
         let known = self.known();
-        let slow = known.steps.iter().filter(|(_, _, took)| *took >= SLOW);
-        let slow = slow.map(|(step, of, took)| {
+        let slow = known.slow.iter().map(|(step, of, took)| {
             let of = if of.is_empty() {
                 String::new()
             } else {
@@ -200,9 +199,11 @@ fn begin(step: Step, of: &str) -> Option<Span> {
 }
 
 fn end(step: Step, of: &str, begun: Instant, span: Option<Span>) {
-    if let Some(record) = current().record {
-        let done = (step, of.to_owned(), begun.elapsed());
-        record.known().steps.push(done);
+    let took = begun.elapsed();
+    if took >= SLOW
+        && let Some(record) = current().record
+    {
+        record.known().slow.push((step, of.to_owned(), took));
     }
     if let Some(mut span) = span {
         span.completed();

@@ -10,6 +10,10 @@ use crate::run::{Run, Runner, Running};
 /// When nothing may be left after the end of a run.
 pub const DEADLINE: Duration = Duration::from_secs(15);
 
+/// For how many seconds a server waits for the next test, where few runs are waited for. Suites
+/// that have the default besides say whether that is kept.
+const IDLE: &str = "4";
+
 /// A way for a run to end.
 struct End {
     name: &'static str,
@@ -137,6 +141,7 @@ pub fn leave_nothing<'a>(at_a_time: usize, run: impl Fn(Runner) -> Run<'a> + Syn
 fn leaves_nothing(end: &End, run: Run<'_>) -> Result<(), String> {
     let mut run = run
         .args(&["--features", "integration", "--test", "ends", end.test])
+        .env("CONTAINER_TEST_IDLE", IDLE)
         .start();
     (end.happens)(&mut run)?;
     let run = run.finish();
@@ -175,6 +180,7 @@ pub fn servers_that_end_are_replaced(run: Run<'_>, end: impl FnOnce(&Running<'_>
     let mut run = run
         .args(&["--features", "integration"])
         .args(&tests)
+        .env("CONTAINER_TEST_IDLE", IDLE)
         .start();
     assert_eq!(run.wait_for_mark(), Ok(()));
     end(&run);

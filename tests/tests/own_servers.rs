@@ -244,9 +244,16 @@ fn a_container_that_was_never_started_goes_with_the_next_start() {
         );
         return;
     }
+    let program = match std::env::var("CONTAINER_TEST_ENGINE") {
+        Ok(way) if way != "library" => way,
+        _ => "docker".to_owned(),
+    };
     let docker = |arguments: &[&str]| {
-        let output = Command::new("docker").args(arguments).output().unwrap();
-        assert!(output.status.success(), "docker {arguments:?}: {output:?}");
+        let output = Command::new(&program).args(arguments).output().unwrap();
+        assert!(
+            output.status.success(),
+            "{program} {arguments:?}: {output:?}"
+        );
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
     let prefix = std::env::var("TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX").unwrap_or_default();

@@ -1,5 +1,7 @@
 //! What `cargo container-test ps` shows: the servers that run, and what tests have of them.
 
+use std::time::Duration;
+
 use container_test::__private::{RunningTest, running, running_tests};
 use container_test::redis::{self, AsyncCommands};
 use container_test::sqlx::{Connection, Executor, PgConnection, PgPool};
@@ -35,6 +37,8 @@ async fn a_running_test_is_listed_with_its_database(pool: PgPool) -> anyhow::Res
 
 #[container_test(redis)]
 async fn a_running_test_is_listed_with_its_keyspace(keyspace: Keyspace) -> anyhow::Result<()> {
+    // Its name is noted a moment after it has begun.
+    tokio::time::sleep(Duration::from_millis(200)).await;
     let found = of("redis", "::a_running_test_is_listed_with_its_keyspace").await?;
     if std::env::var_os("CONTAINER_TEST_REDIS_URL").is_some() {
         // Nothing is written to a server of others but what a test needs.

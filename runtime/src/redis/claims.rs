@@ -6,15 +6,13 @@
 //! and used again; there only databases are claimed that the user has named, or that are empty on
 //! a server that holds no data at all.
 
-use std::future::poll_fn;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use redis::RedisResult;
 
 use super::numbers::named;
 use super::options::failed;
-use super::scripts::{CLAIM_NEW, CLAIM_ONE, CLAIMS, RETAINED, TESTS, script};
+use super::scripts::{CLAIM_NEW, CLAIM_ONE, CLAIMS, RETAINED, script};
 use super::server::Server;
 use crate::service::Address;
 use crate::{Error, Result, report};
@@ -168,6 +166,7 @@ impl Server {
     /// Frees the database of a test that has ended. One that may still be used is put aside
     /// until this process ends.
     pub(super) async fn give_back(&self, number: i64, dirty: bool) -> RedisResult<()> {
+        self.numbers().unnoted.remove(&number);
         if let Address::Started { .. } = self.endpoint.address() {
             // It is never used again, or as late as possible.
             self.release(number, &self.lease.holder, false).await?;
@@ -222,26 +221,9 @@ impl Server {
         Ok(())
     }
 
-    /// Notes which test has a database, for people who want to look at it while it runs. Nothing
-    /// waits for that; returns whether the lease stands, as far as is known without an answer.
-    pub(super) async fn note_test(&self, number: i64, test: &str) -> bool {
-        let Address::Started { .. } = self.endpoint.address() else {
-            return true;
-        };
-        let mut connection = self.lease.connection();
-        let note = redis::cmd("HSET").arg(TESTS).arg(number).arg(test).clone();
-        let mut note = Box::pin(async move { note.query_async::<()>(&mut connection).await });
-        match poll_fn(|cx| Poll::Ready(note.as_mut().poll(cx))).await {
-            Poll::Ready(noted) => noted.is_ok(),
-            Poll::Pending => {
-                tokio::spawn(note);
-                true
-            }
-        }
-    }
-
     /// Leaves a database to people who want to look at it, for as long as the server knows of it.
     pub(super) async fn retain(&self, number: i64) -> RedisResult<()> {
+        self.note_all().await?;
         let retain = redis::cmd("HSET")
             .arg(CLAIMS)
             .arg(number)

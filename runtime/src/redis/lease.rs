@@ -4,11 +4,15 @@
 //! The server, or what is between, may end a connection that seems idle. So the lease is looked at
 //! every few seconds and taken again under the same name.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion, PushInfo, PushKind, RedisResult,
+};
 
 use crate::hash::random;
 use crate::lifecycle::holder;
@@ -23,10 +27,17 @@ const SEPARATOR: char = '|';
 /// The lease of this process on one server.
 pub(super) struct Lease {
     client: Client,
-    connection: Mutex<MultiplexedConnection>,
+    connection: Mutex<Connection>,
     name: String,
     /// The name, and the process: what claims carry.
     pub(super) holder: String,
+}
+
+/// A connection that says whether it has ended.
+struct Connection {
+    connection: MultiplexedConnection,
+    /// Set with RESP3 only.
+    ended: Arc<AtomicBool>,
 }
 
 impl Lease {
@@ -44,7 +55,7 @@ impl Lease {
         })
     }
 
-    fn current(&self) -> MutexGuard<'_, MultiplexedConnection> {
+    fn current(&self) -> MutexGuard<'_, Connection> {
         self.connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -52,7 +63,12 @@ impl Lease {
 
     /// Returns the lease's connection.
     pub(super) fn connection(&self) -> MultiplexedConnection {
-        self.current().clone()
+        self.current().connection.clone()
+    }
+
+    /// Returns whether the connection is known to have ended. Nothing is asked.
+    pub(super) fn has_ended(&self) -> bool {
+        self.current().ended.load(Ordering::Relaxed)
     }
 
     /// Looks whether the lease stands, and takes it again if not; returns whether it was lost.
@@ -74,16 +90,25 @@ pub(super) fn parts(holder: &str) -> (&str, &str) {
     holder.split_once(SEPARATOR).unwrap_or((holder, ""))
 }
 
-async fn connect(client: &Client, name: &str) -> RedisResult<MultiplexedConnection> {
+async fn connect(client: &Client, name: &str) -> RedisResult<Connection> {
+    let ended = Arc::new(AtomicBool::new(false));
+    let mut settings = connection_settings();
+    if client.get_connection_info().redis_settings().protocol() == ProtocolVersion::RESP3 {
+        let ended = Arc::clone(&ended);
+        settings = settings.set_push_sender(move |push: PushInfo| {
+            ended.fetch_or(push.kind == PushKind::Disconnection, Ordering::Relaxed);
+            Ok::<_, Infallible>(())
+        });
+    }
     let mut connection = client
-        .get_multiplexed_async_connection_with_config(&connection_settings())
+        .get_multiplexed_async_connection_with_config(&settings)
         .await?;
     let () = redis::cmd("CLIENT")
         .arg("SETNAME")
         .arg(name)
         .query_async(&mut connection)
         .await?;
-    Ok(connection)
+    Ok(Connection { connection, ended })
 }
 
 /// Returns settings of our connections and of tests' connections. The client's default limit of

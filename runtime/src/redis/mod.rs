@@ -7,6 +7,7 @@ pub(crate) mod clients;
 mod command_file;
 mod keyspace;
 mod lease;
+mod notes;
 mod numbers;
 mod options;
 mod running;

@@ -1,6 +1,6 @@
 //! Numbers of logical databases.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::{Error, Result};
 
@@ -13,6 +13,8 @@ pub(super) struct Numbers {
     pub(super) used: VecDeque<i64>,
     /// A test has these.
     pub(super) taken: HashSet<i64>,
+    /// The tests of numbers for which the server does not know them yet.
+    pub(super) unnoted: HashMap<i64, String>,
 }
 
 impl Numbers {

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use redis::{Cmd, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult};
-use tokio::sync::OnceCell;
+use redis::{Cmd, FromRedisValue, IntoConnectionInfo, ProtocolVersion, RedisError, RedisResult};
+use tokio::sync::{Notify, OnceCell};
 use tokio::time::timeout;
 
 use super::address::info;
@@ -35,6 +35,8 @@ pub struct Server {
     pub(super) databases: i64,
     /// Numbers of logical databases that this process has claimed.
     pub(super) numbers: Mutex<Numbers>,
+    /// Told when a test's name is to be noted.
+    pub(super) noting: Arc<Notify>,
     /// Holders that have no connection, and since when.
     pub(super) missing: Mutex<HashMap<String, Instant>>,
     pub(super) shared: OnceCell<()>,
@@ -44,7 +46,11 @@ impl Server {
     pub(super) async fn open(endpoint: Endpoint) -> Result<Self, OpenError> {
         let mut info = info(&endpoint, ADMINISTRATOR, 0).map_err(OpenError::fatal)?;
         let registry = match endpoint.address() {
-            Address::Started { .. } => 0,
+            Address::Started { .. } => {
+                let settings = info.redis_settings().clone();
+                info = info.set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3));
+                0
+            }
             Address::Given(url) => {
                 let given = url.as_str().into_connection_info();
                 given.map_err(OpenError::fatal)?.redis_settings().db()
@@ -68,20 +74,21 @@ impl Server {
             ));
         }
         // Managed servers do not tell.
-        let databases: RedisResult<(String, i64)> = redis::cmd("CONFIG")
+        let databases: RedisResult<HashMap<String, i64>> = redis::cmd("CONFIG")
             .arg("GET")
             .arg("databases")
             .query_async(&mut lease.connection())
             .await;
-        let databases = databases.map_or(USUAL_DATABASES, |(_, number)| number);
+        let databases = databases.ok().and_then(|all| all.into_values().next());
         Ok(Self {
             version: version.to_owned(),
             eviction: field(&about, "maxmemory_policy").map(str::to_owned),
             endpoint,
             lease,
             registry,
-            databases,
+            databases: databases.unwrap_or(USUAL_DATABASES),
             numbers: Mutex::default(),
+            noting: Arc::default(),
             missing: Mutex::default(),
             shared: OnceCell::new(),
         })

@@ -70,6 +70,7 @@ impl Server {
             watch_lease(self, |server| async move {
                 let _ = server.renew().await;
             });
+            self.keep_noting();
             Ok::<_, RedisError>(())
         };
         let shared = self.shared.get_or_try_init(share).await;

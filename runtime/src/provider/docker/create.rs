@@ -2,7 +2,7 @@
 
 use futures_util::future::join;
 
-use super::engine::{Container, Engine, NewContainer, Publish, RunError, State};
+use super::engine::{Container, Engine, NewContainer, Publish, RunError, State, Way};
 use super::image::{self, Reference};
 use super::prepared::{Preparation, Prepared};
 use super::reach::Reach;
@@ -98,15 +98,18 @@ async fn after_error(
         Outcome::Nothing => {}
     }
     let (RunError::NameTaken(cause) | RunError::Failed(cause)) = error;
-    Err(not_started(&request.name, cause))
+    Err(not_started(engine.way(), &request.name, cause))
 }
 
-fn not_started(name: &str, cause: BoxError) -> Error {
+fn not_started(way: Way, name: &str, cause: BoxError) -> Error {
     let text = cause.to_string();
     let help = if ["\"sh\"", "`sh`"].iter().any(|sh| text.contains(sh)) {
-        "the image has no shell at `sh`, which the watchdog needs; use an image that has one"
+        "the image has no shell at `sh`, which the watchdog needs; use an image that has one".into()
     } else {
-        "the engine's own words above say why; `docker run` with the same image shows more"
+        let program = way.program();
+        format!(
+            "the engine's own words above say why; `{program} run` with the same image shows more"
+        )
     };
     Error::new(format!("start the container {name}"))
         .because(cause)
@@ -193,7 +196,7 @@ mod tests {
             "exec: \"sh\": executable file not found in $PATH",
             "crun: executable file `sh` not found in $PATH",
         ] {
-            let report = not_started("name", cause.into()).report();
+            let report = not_started(Way::Docker, "name", cause.into()).report();
             assert!(report.contains("has no shell"), "{report}");
         }
     }

@@ -98,7 +98,7 @@ async fn find_or_create(
 
 /// Returns the running container, if there is one; removes one that has ended.
 async fn find(engine: &Engine, request: &Request, reach: &Reach) -> Result<Option<Found>> {
-    let name = &request.name;
+    let (name, program) = (&request.name, engine.way().program());
     let deadline = Instant::now() + request.spec.startup_timeout;
     loop {
         let Some(inspected) = engine.inspect(name).await? else {
@@ -121,7 +121,7 @@ async fn find(engine: &Engine, request: &Request, reach: &Reach) -> Result<Optio
                 return Err(Error::new(format!("use the container {name}"))
                     .because("it is paused")
                     .with_help(format!(
-                        "run `docker unpause {name}`, or `docker rm -f {name}`"
+                        "run `{program} unpause {name}`, or `{program} rm -f {name}`"
                     )));
             }
             // The engine removes it, unless it was stopped meanwhile.
@@ -131,7 +131,7 @@ async fn find(engine: &Engine, request: &Request, reach: &Reach) -> Result<Optio
         if Instant::now() > deadline {
             return Err(Error::new(format!("use the container {name}"))
                 .because(format!("it stays in the state {}", inspected.state))
-                .with_help(format!("remove it with `docker rm -f {name}`")));
+                .with_help(format!("remove it with `{program} rm -f {name}`")));
         }
         sleep(engine.poll()).await;
     }

@@ -52,6 +52,14 @@ impl Way {
         }
     }
 
+    /// Returns the program that people call by hand.
+    pub(crate) fn program(self) -> &'static str {
+        match self {
+            Self::Library => Self::Docker.name(),
+            program => program.name(),
+        }
+    }
+
     /// Returns it for people.
     pub(crate) fn description(self) -> String {
         match self {
