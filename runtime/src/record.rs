@@ -95,9 +95,12 @@ impl Record {
         }
     }
 
-    /// Runs a future whose steps are recorded here.
-    pub(crate) async fn scope<T>(self: &Arc<Self>, future: impl Future<Output = T>) -> T {
-        CURRENT.scope(self.current(), future).await
+    /// Returns the future, so that its steps are recorded here. It is on the heap, as steps are.
+    pub(crate) fn scope<T>(
+        self: &Arc<Self>,
+        future: impl Future<Output = T>,
+    ) -> impl Future<Output = T> {
+        CURRENT.scope(self.current(), Box::pin(future))
     }
 
     /// Makes a call whose steps and errors are recorded here.
