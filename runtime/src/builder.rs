@@ -150,7 +150,9 @@ impl Builder {
         let start = async {
             let cx = self.plan.provide(process).await?;
             let services = Services(Some(cx));
-            if let Some(cx) = &services.0 {
+            if let Some(cx) = &services.0
+                && !self.plan.seeds.is_empty()
+            {
                 let seeding = seeds::run(cx, &self.plan.seeds);
                 record::step(Step::Seeds, "", seeding).await?;
             }

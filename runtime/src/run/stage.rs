@@ -82,7 +82,9 @@ impl Stage<'_> {
 
     fn seeded<R>(&self, then: impl AsyncFnOnce(TestContext) -> Result<R>) -> Result<R> {
         self.runtime.block_on(self.record.scope(async {
-            record::step(Step::Seeds, "", seeds::run(self.cx, &self.plan.seeds)).await?;
+            if !self.plan.seeds.is_empty() {
+                record::step(Step::Seeds, "", seeds::run(self.cx, &self.plan.seeds)).await?;
+            }
             then(self.cx.share()).await
         }))
     }
