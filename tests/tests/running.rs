@@ -1,6 +1,6 @@
 //! What `cargo container-test ps` shows: the servers that run, and what tests have of them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use container_test::__private::{RunningTest, running, running_tests};
 use container_test::redis::{self, AsyncCommands};
@@ -37,13 +37,17 @@ async fn a_running_test_is_listed_with_its_database(pool: PgPool) -> anyhow::Res
 
 #[container_test(redis)]
 async fn a_running_test_is_listed_with_its_keyspace(keyspace: Keyspace) -> anyhow::Result<()> {
-    // Its name is noted a moment after it has begun.
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let found = of("redis", "::a_running_test_is_listed_with_its_keyspace").await?;
+    let listed = async || of("redis", "::a_running_test_is_listed_with_its_keyspace").await;
+    let mut found = listed().await?;
     if std::env::var_os("CONTAINER_TEST_REDIS_URL").is_some() {
         // Nothing is written to a server of others but what a test needs.
         assert_eq!(found, []);
         return Ok(());
+    }
+    // Its name is noted a moment after it has begun.
+    let begun = Instant::now();
+    while found.is_empty() && begun.elapsed() < Duration::from_secs(10) {
+        found = listed().await?;
     }
     assert_eq!(found.len(), 1, "{found:?}");
     let connect = async |url: &str| {

@@ -74,10 +74,7 @@ async fn loses_its_servers(pool: PgPool, mut redis: ConnectionManager) -> anyhow
     while std::fs::exists(std::env::var_os("MARK").unwrap())? {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // The pool tries for as long as it waits for a connection.
-    let asked = sqlx::query("SELECT 1").execute(&pool);
-    let answer = tokio::time::timeout(Duration::from_secs(1), asked).await;
-    assert!(!matches!(answer, Ok(Ok(_))));
+    assert!(sqlx::query("SELECT 1").execute(&pool).await.is_err());
     let set: redis::RedisResult<()> = redis.set("a", 1).await;
     assert!(set.is_err());
     Ok(())
