@@ -60,6 +60,8 @@ impl Local {
     /// How many servers of a service were seen.
     #[must_use]
     pub fn servers(&self, service: &str) -> usize {
+        // The last one may be younger than the last look.
+        look(&self.directory, &self.seen);
         let seen = lock(&self.seen);
         seen.servers.values().filter(|of| *of == service).count()
     }
@@ -67,7 +69,6 @@ impl Local {
     /// Whether a server of the service runs, ready or not.
     #[must_use]
     pub fn has_started(&self, service: &str) -> bool {
-        look(&self.directory, &self.seen);
         self.servers(service) > 0
     }
 
