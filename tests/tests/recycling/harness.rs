@@ -112,6 +112,11 @@ impl Line {
         }
     }
 
+    /// What its databases are named after.
+    pub(crate) fn name(self) -> &'static str {
+        self.name
+    }
+
     /// The same line, with a seed file in its template.
     pub(crate) fn with_seed(self) -> Self {
         Self {

@@ -14,15 +14,17 @@ use crate::harness::{Line, is_recycled, name_of, number, registry, wait};
 const ROLE: &str = "RECYCLING_ROLE";
 /// Says which database is to be dropped.
 const DIRTY: &str = "RECYCLING_DIRTY";
+/// Says whose databases they are.
+const LINE: &str = "RECYCLING_LINE";
 
 /// Sessions that a process parks.
 const PARKED: i64 = 16;
 
 /// Runs [`role`] in a process of its own, one that runs many tests; gives what it says.
-fn in_a_process(role: &str, dirty: &str) -> String {
+fn in_a_process(role: &str, line: Line, dirty: &str) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "processes::role", "--ignored", "--nocapture"])
-        .envs([(ROLE, role), (DIRTY, dirty)])
+        .envs([(ROLE, role), (LINE, line.name()), (DIRTY, dirty)])
         .env_remove("NEXTEST")
         .output()
         .unwrap();
@@ -45,8 +47,11 @@ fn role() {
     }
 }
 
+/// The line of a test and of the processes that it starts: no other test gets its databases, nor
+/// does this test when it is run again on the same server.
 fn line() -> Line {
-    Line::new("processes")
+    let name = std::env::var(LINE).unwrap_or_else(|_| format!("processes_{}", std::process::id()));
+    Line::new(name.leak())
 }
 
 /// Ends at once in the middle of a test, after another test whose database has been reset.
@@ -91,27 +96,40 @@ async fn claim_all(connection: &mut PgConnection, template: &str) {
     .execute(&mut *connection)
     .await
     .unwrap();
-    // Clones may still be on their way.
-    let mut last = 1;
-    while last > 0 {
+    // Clones may still be on their way, and one may be about to be begun.
+    let mut quiet = 0;
+    while quiet < 2 {
+        let being_made: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE state = 'active' AND query LIKE 'CREATE DATABASE %'",
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
         let claimed = sqlx::query(
             "INSERT INTO claim (database, template, lease, test)
              SELECT ready, $1, $2, '' FROM ready($1) ON CONFLICT DO NOTHING",
         );
         let claimed = claimed.bind(template).bind(lease);
-        last = claimed
+        let claimed = claimed
             .execute(&mut *connection)
             .await
             .unwrap()
             .rows_affected();
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        if being_made > 0 || claimed > 0 {
+            quiet = 0;
+        } else {
+            quiet += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
 #[test]
 fn the_reset_databases_of_a_killed_process_go_to_the_next_and_the_rest_is_dropped() {
-    let (mine, ()) = line().test(async |_| ());
-    let said = in_a_process("leave", "");
+    let line = line();
+    let (mine, ()) = line.test(async |_| ());
+    let said = in_a_process("leave", line, "");
     let (dirty, reset) = said.split_once(' ').unwrap();
     wait(async {
         let mut connection = registry().await;
@@ -121,12 +139,32 @@ fn the_reset_databases_of_a_killed_process_go_to_the_next_and_the_rest_is_droppe
         let theirs = is_parked(&mut connection, reset).await;
         let ours = is_parked(&mut connection, &mine).await;
         claim_all(&mut connection, template).await;
-        let taken = in_a_process("take", dirty);
+        has_ended(&mut connection, dirty).await;
+        let taken = in_a_process("take", line, dirty);
         assert_eq!(taken == reset, theirs, "{taken}");
         assert_eq!(name_of(&mut connection, dirty).await, None);
         assert_eq!(is_parked(&mut connection, &mine).await, ours);
         connection.close().await.unwrap();
     });
+}
+
+/// Waits until the server has seen that the process which has claimed a database has ended.
+async fn has_ended(connection: &mut PgConnection, database: &str) {
+    let held = "SELECT EXISTS (SELECT FROM claim c JOIN pg_database d ON d.datname = c.database
+                               WHERE d.oid = $1::text::oid
+                                 AND c.lease IN (SELECT held_leases()))";
+    for _ in 0..1_000 {
+        let held: bool = sqlx::query_scalar(held)
+            .bind(database)
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+        if !held {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the process that has claimed {database} still has a session");
 }
 
 async fn is_parked(connection: &mut PgConnection, database: &str) -> bool {
@@ -183,7 +221,8 @@ fn crowd() {
 
 #[test]
 fn a_process_parks_a_limited_number_of_sessions() {
-    let (_, version) = line().test(async |cx: TestContext| {
+    let line = line();
+    let (_, version) = line.test(async |cx: TestContext| {
         let pool: PgPool = cx.get().await.unwrap();
         let version = "SELECT current_setting('server_version_num')::integer";
         let version: i32 = sqlx::query_scalar(version).fetch_one(&pool).await.unwrap();
@@ -191,5 +230,5 @@ fn a_process_parks_a_limited_number_of_sessions() {
     });
     // Older ones do not show whether a session equals a new one.
     let parked = if version < 160_000 { 0 } else { PARKED };
-    assert_eq!(in_a_process("crowd", ""), parked.to_string());
+    assert_eq!(in_a_process("crowd", line, ""), parked.to_string());
 }
