@@ -28,21 +28,15 @@ pub(super) fn refuse(scripts: &[Script], own: &[&str]) -> Result<()> {
 
 /// Returns the first statement that changes the server, and what it changes.
 fn forbidden<'a>(script: &'a str, own: &[&str]) -> Option<(Position<'a>, &'static str)> {
-    let count = sql::statements(script).len();
-    (0..count)
-        .filter_map(|index| sql::statement(script, index))
-        .find_map(|position| {
-            let cause = changes(position.statement, own)?;
-            Some((position, cause))
-        })
+    sql::positions(script).find_map(|position| {
+        let cause = changes(position.statement, own)?;
+        Some((position, cause))
+    })
 }
 
 /// Returns what of the server a statement changes.
 fn changes(statement: &str, own: &[&str]) -> Option<&'static str> {
-    let words: Vec<String> = sql::words(statement)
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect();
+    let words: Vec<String> = sql::words(statement).map(str::to_lowercase).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let is_own = |name: &str| {
         ["current_user", "session_user", "current_role"].contains(&name)

@@ -1,6 +1,6 @@
 //! What only psql can run: its own commands, and data between statements.
 
-use super::sql::{self, Position};
+use super::sql::{self, Kind, Position};
 
 /// Something in a script that is no SQL.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,10 +18,13 @@ pub(super) fn first(script: &str) -> Option<ForPsql<'_>> {
     let copy = sql::statements(&script[..before])
         .into_iter()
         .find(|range| {
-            let words = sql::words(&script[range.clone()]).filter(|word| !word.is_empty());
-            let words: Vec<String> = words.map(str::to_lowercase).collect();
-            let from_stdin = |pair: &[String]| pair[0] == "from" && pair[1] == "stdin";
-            words.first().is_some_and(|word| word == "copy") && words.windows(2).any(from_stdin)
+            let is = |word: &str, known: &str| word.eq_ignore_ascii_case(known);
+            let mut words = sql::words(&script[range.clone()]);
+            words.next().is_some_and(|first| is(first, "copy")) && {
+                let words: Vec<&str> = words.collect();
+                let mut pairs = words.windows(2);
+                pairs.any(|pair| is(pair[0], "from") && is(pair[1], "stdin"))
+            }
         });
     match copy {
         Some(range) => Some(ForPsql::Data(position(script, range.start, &script[range]))),
@@ -31,17 +34,12 @@ pub(super) fn first(script: &str) -> Option<ForPsql<'_>> {
 
 /// Returns the first line outside of quotes and comments that begins with a backslash, and where.
 fn command(script: &str) -> Option<(usize, &str)> {
-    let mut at = 0;
-    while at < script.len() {
-        let (rest, before) = (&script[at..], &script[..at]);
-        let line = before.rsplit('\n').next().unwrap_or_default();
-        if rest.starts_with('\\') && line.trim().is_empty() {
-            return Some((at, rest.lines().next().unwrap_or_default().trim()));
-        }
-        let length = sql::comment(rest);
-        at += length.unwrap_or_else(|| sql::token(rest, before.chars().next_back()));
-    }
-    None
+    let (_, at, _) = sql::pieces(script).find(|&(kind, at, text)| {
+        let line = || script[..at].rsplit('\n').next().unwrap_or_default();
+        kind == Kind::Other && text == "\\" && line().trim().is_empty()
+    })?;
+    let line = script[at..].lines().next().unwrap_or_default();
+    Some((at, line.trim()))
 }
 
 fn position<'a>(script: &str, at: usize, statement: &'a str) -> Position<'a> {

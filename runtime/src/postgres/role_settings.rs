@@ -113,9 +113,7 @@ fn confining(database: &str, before: &RoleSettings, otherwise: &str) -> String {
 /// Returns whether a script alters a role, itself or in a block of code.
 fn alters_role(script: &str) -> bool {
     sql::statements(script).into_iter().any(|range| {
-        let words: Vec<&str> = sql::words(&script[range])
-            .filter(|word| !word.is_empty())
-            .collect();
+        let words: Vec<&str> = sql::words(&script[range]).collect();
         let is = |word: &str, known: &str| word.eq_ignore_ascii_case(known);
         // The body of a function is another thing.
         !words.first().is_some_and(|first| is(first, "create"))

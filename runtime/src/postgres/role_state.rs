@@ -198,10 +198,7 @@ impl RoleState {
 /// show which statement it has run.
 fn culprit(scripts: &[Script]) -> Option<&Script> {
     let is_one = |script: &&Script| {
-        let words: Vec<String> = sql::words(&script.text)
-            .filter(|word| !word.is_empty())
-            .map(str::to_lowercase)
-            .collect();
+        let words: Vec<String> = sql::words(&script.text).map(str::to_lowercase).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         words.windows(3).any(|three| {
             matches!(

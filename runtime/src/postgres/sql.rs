@@ -51,20 +51,119 @@ fn position(script: &str, position: usize) -> Position<'_> {
 
 /// The `index`-th statement of a script, with the line that it starts on.
 pub(super) fn statement(script: &str, index: usize) -> Option<Position<'_>> {
-    let range = statements(script).into_iter().nth(index)?;
-    let text = &script[range.clone()];
-    let start = range.start + (text.len() - text.trim_start().len());
-    Some(Position {
-        line: 1 + script[..start].matches('\n').count(),
-        statement: text.trim(),
+    positions(script).nth(index)
+}
+
+/// Returns the statements of a script, each with the line that it starts on.
+pub(super) fn positions(script: &str) -> impl Iterator<Item = Position<'_>> {
+    let (mut line, mut counted) = (1, 0);
+    statements(script).into_iter().map(move |range| {
+        line += script[counted..range.start].matches('\n').count();
+        counted = range.start;
+        Position {
+            line,
+            statement: script[range].trim(),
+        }
     })
 }
 
 /// The statement of a script that has no other, with the line that it starts on.
 pub(super) fn only_statement(script: &str) -> Option<Position<'_>> {
-    (statements(script).len() == 1)
-        .then(|| statement(script, 0))
-        .flatten()
+    let mut positions = positions(script);
+    positions.next().filter(|_| positions.next().is_none())
+}
+
+/// What a piece of SQL text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Space,
+    Comment,
+    Semicolon,
+    /// A string, a quoted name, or a body between dollar signs.
+    Quoted,
+    /// Letters, digits and underscores.
+    Word,
+    /// Any other character.
+    Other,
+}
+
+/// Returns the pieces of a script, with the place where each one begins.
+///
+/// It goes by bytes as far as it can: every process reads all scripts, and mostly without the
+/// compiler's optimisations.
+pub(super) fn pieces(script: &str) -> impl Iterator<Item = (Kind, usize, &str)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at;
+        let (kind, length) = piece(script, start)?;
+        at += length;
+        Some((kind, start, &script[start..at]))
+    })
+}
+
+/// Returns what the piece at a place is, and its length; nothing at the end.
+fn piece(script: &str, at: usize) -> Option<(Kind, usize)> {
+    let bytes = script.as_bytes();
+    let first = *bytes.get(at)?;
+    let next = bytes.get(at + 1).copied();
+    let rest = || &script[at..];
+    Some(match (first, next) {
+        (b'-', Some(b'-')) => {
+            let end = rest().find('\n');
+            (Kind::Comment, end.unwrap_or(bytes.len() - at))
+        }
+        (b'/', Some(b'*')) => (Kind::Comment, block_comment(&bytes[at..])),
+        (b';', _) => (Kind::Semicolon, 1),
+        (b'\'', _) => {
+            let backslashes = at > 0 && matches!(bytes[at - 1], b'e' | b'E');
+            (Kind::Quoted, quoted_length(rest(), '\'', backslashes))
+        }
+        (b'"', _) => (Kind::Quoted, quoted_length(rest(), '"', false)),
+        (b'$', _) if !script[..at].ends_with(is_of_word) => match dollar_quoted_length(rest()) {
+            Some(length) => (Kind::Quoted, length),
+            None => (Kind::Other, 1),
+        },
+        _ => match kind_at(script, at)? {
+            (Kind::Other, length) => (Kind::Other, length),
+            (kind, _) => (kind, run(script, at, kind)),
+        },
+    })
+}
+
+/// Returns the length of what is all of one kind from a place on.
+fn run(script: &str, at: usize, kind: Kind) -> usize {
+    let mut end = at;
+    while let Some((next, length)) = kind_at(script, end)
+        && next == kind
+    {
+        end += length;
+    }
+    end - at
+}
+
+/// Returns what the character at a place is if nothing is quoted, and its length.
+fn kind_at(script: &str, at: usize) -> Option<(Kind, usize)> {
+    let byte = *script.as_bytes().get(at)?;
+    Some(match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => (Kind::Word, 1),
+        b' ' | b'\t'..=b'\r' => (Kind::Space, 1),
+        0..=0x7f => (Kind::Other, 1),
+        _ => {
+            let character = script[at..].chars().next()?;
+            let kind = if is_of_word(character) {
+                Kind::Word
+            } else if character.is_whitespace() {
+                Kind::Space
+            } else {
+                Kind::Other
+            };
+            (kind, character.len_utf8())
+        }
+    })
+}
+
+fn is_of_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
 }
 
 /// Returns the statements of a script as ranges of bytes, without their semicolons; empty ones are left
@@ -72,80 +171,58 @@ pub(super) fn only_statement(script: &str) -> Option<Position<'_>> {
 pub(super) fn statements(script: &str) -> Vec<std::ops::Range<usize>> {
     let mut ranges = Vec::new();
     let mut start = None;
-    let mut at = 0;
-    while at < script.len() {
-        let rest = &script[at..];
-        let first = rest.chars().next().unwrap_or('\0');
-        if let Some(length) = comment(rest) {
-            at += length;
-        } else if first == ';' {
-            ranges.extend(start.take().map(|start| start..at));
-            at += 1;
-        } else if first.is_whitespace() {
-            at += first.len_utf8();
-        } else {
-            start.get_or_insert(at);
-            at += token(rest, script[..at].chars().next_back());
+    for (kind, at, _) in pieces(script) {
+        match kind {
+            Kind::Semicolon => ranges.extend(start.take().map(|start| start..at)),
+            Kind::Space | Kind::Comment => {}
+            Kind::Quoted | Kind::Word | Kind::Other => {
+                start.get_or_insert(at);
+            }
         }
     }
     ranges.extend(start.map(|start| start..script.len()));
     ranges
 }
 
-/// The length of the comment that the text starts with.
-pub(super) fn comment(text: &str) -> Option<usize> {
-    if text.starts_with("--") {
-        return Some(text.find('\n').unwrap_or(text.len()));
-    }
-    if !text.starts_with("/*") {
-        return None;
-    }
-    // Comments nest.
+/// Returns the length of the comment that the text starts with; comments nest.
+fn block_comment(text: &[u8]) -> usize {
     let (mut depth, mut at) = (0_usize, 0);
     while at < text.len() {
-        if text[at..].starts_with("/*") {
-            depth += 1;
-            at += 2;
-        } else if text[at..].starts_with("*/") {
-            depth -= 1;
-            at += 2;
-            if depth == 0 {
-                return Some(at);
+        match (text[at], text.get(at + 1)) {
+            (b'/', Some(b'*')) => {
+                depth += 1;
+                at += 2;
             }
-        } else {
-            at += text[at..].chars().next().map_or(1, char::len_utf8);
-        }
-    }
-    Some(text.len())
-}
-
-/// The length of the quoted thing, or of the single character, that the text starts with.
-pub(super) fn token(text: &str, before: Option<char>) -> usize {
-    let first = text.chars().next().unwrap_or('\0');
-    let in_word = before.is_some_and(|before| before.is_alphanumeric() || before == '_');
-    match first {
-        '\'' => quoted_length(text, '\'', matches!(before, Some('e' | 'E'))),
-        '"' => quoted_length(text, '"', false),
-        '$' if !in_word => dollar_quoted_length(text).unwrap_or(1),
-        _ => first.len_utf8(),
-    }
-}
-
-fn quoted_length(text: &str, quote: char, backslashes: bool) -> usize {
-    let mut characters = text.char_indices().skip(1);
-    while let Some((at, character)) = characters.next() {
-        if character == '\\' && backslashes {
-            characters.next();
-        } else if character == quote {
-            // A doubled quote starts a token of its own right here, which is just as well.
-            return at + 1;
+            (b'*', Some(b'/')) => {
+                depth -= 1;
+                at += 2;
+                if depth == 0 {
+                    return at;
+                }
+            }
+            _ => at += 1,
         }
     }
     text.len()
 }
 
+/// Returns the length of the quoted thing that the text starts with.
+fn quoted_length(text: &str, quote: char, backslashes: bool) -> usize {
+    let mut at = 1;
+    let ends = |c: char| c == quote || (c == '\\' && backslashes);
+    while let Some(found) = text.get(at..).and_then(|text| text.find(ends)) {
+        at += found + 1;
+        if text.as_bytes()[at - 1] != b'\\' {
+            // A doubled quote starts a token of its own right here, which is just as well.
+            return at;
+        }
+        at += text[at..].chars().next().map_or(0, char::len_utf8);
+    }
+    text.len()
+}
+
 fn dollar_quoted_length(text: &str) -> Option<usize> {
-    let end = 1 + text[1..].find(|c: char| !(c.is_alphanumeric() || c == '_'))?;
+    let end = 1 + text[1..].find(|c: char| !is_of_word(c))?;
     if !text[end..].starts_with('$') || text[1..].starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
@@ -199,7 +276,7 @@ pub(super) fn is_of_server(statement: &str) -> bool {
         ["create", "subscription"],
         ["alter", "system"],
     ];
-    let mut words = words(statement).filter(|word| !word.is_empty());
+    let mut words = words(statement);
     let first = [words.next().unwrap_or(""), words.next().unwrap_or("")];
     let is = |known: &[&str; 2]| {
         let mut pairs = known.iter().zip(first);
@@ -215,30 +292,31 @@ pub(super) fn writes_rows(script: &str) -> bool {
     words(script).any(|word| WRITES.iter().any(|write| word.eq_ignore_ascii_case(write)))
 }
 
-/// Returns the words of a script outside of comments, with empty ones between them.
+/// Returns the words of a script outside of comments; those in quotes are among them.
 pub(super) fn words(script: &str) -> impl Iterator<Item = &str> {
-    statements(script)
-        .into_iter()
-        .flat_map(|range| without_comments(&script[range]))
-        .flat_map(|text| text.split(|c: char| !(c.is_alphanumeric() || c == '_')))
+    pieces(script).flat_map(|(kind, _, text)| {
+        let (word, quoted) = match kind {
+            Kind::Word => (Some(text), ""),
+            Kind::Quoted => (None, text),
+            _ => (None, ""),
+        };
+        word.into_iter().chain(words_of(quoted))
+    })
 }
 
-/// Returns the pieces of a statement between its comments.
-fn without_comments(statement: &str) -> Vec<&str> {
-    let (mut pieces, mut start, mut at) = (Vec::new(), 0, 0);
-    while at < statement.len() {
-        let rest = &statement[at..];
-        if let Some(length) = comment(rest) {
-            pieces.push(&statement[start..at]);
+/// Returns the words of a text that has no quotes or comments.
+fn words_of(text: &str) -> impl Iterator<Item = &str> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while let Some((kind, length)) = kind_at(text, at)
+            && kind != Kind::Word
+        {
             at += length;
-            start = at;
-        } else {
-            let before = statement[..at].chars().next_back();
-            at += token(rest, before);
         }
-    }
-    pieces.push(&statement[start..]);
-    pieces
+        let start = at;
+        at += run(text, start, Kind::Word);
+        (at > start).then(|| &text[start..at])
+    })
 }
 
 #[cfg(test)]
