@@ -36,31 +36,35 @@ fn forbidden<'a>(script: &'a str, own: &[&str]) -> Option<(Position<'a>, &'stati
 
 /// Returns what of the server a statement changes.
 fn changes(statement: &str, own: &[&str]) -> Option<&'static str> {
-    let words: Vec<String> = sql::words(statement).map(str::to_lowercase).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut words = sql::words(statement);
+    let mut next = || words.next().unwrap_or_default().to_lowercase();
+    let first = [next(), next(), next(), next()];
+    let first = first.each_ref().map(String::as_str);
     let is_own = |name: &str| {
         ["current_user", "session_user", "current_role"].contains(&name)
             || own.iter().any(|own| own.eq_ignore_ascii_case(name))
     };
-    match words[..] {
-        ["alter", "system", ..] => Some("it changes the settings of the server, which tests share"),
-        ["create" | "alter" | "drop", "tablespace", ..] => {
+    match first {
+        ["alter", "system", _, _] => {
+            Some("it changes the settings of the server, which tests share")
+        }
+        ["create" | "alter" | "drop", "tablespace", _, _] => {
             Some("tablespaces belong to the server, which tests share")
         }
-        ["create" | "alter" | "drop", "database", ..] => {
+        ["create" | "alter" | "drop", "database", _, _] => {
             Some("it is about another database than the test's, which has a name of its own")
         }
-        ["create", "subscription", ..] => {
+        ["create", "subscription", _, _] => {
             Some("databases that are cloned from a template have none of its subscriptions")
         }
-        ["alter", "role" | "user", name, next, ..]
+        ["alter", "role" | "user", name, next]
             if is_own(name) && !["set", "reset", "in"].contains(&next) =>
         {
             Some("it changes the role that tests connect as, and other tests have the same role")
         }
         // The body of a function is another thing.
         ["create", ..] => None,
-        _ if words.iter().any(|word| makes_slot(word)) => {
+        _ if sql::words(statement).any(makes_slot) => {
             Some("replication slots belong to the server, which tests share")
         }
         _ => None,
@@ -68,10 +72,11 @@ fn changes(statement: &str, own: &[&str]) -> Option<&'static str> {
 }
 
 fn makes_slot(word: &str) -> bool {
-    word.ends_with("_replication_slot")
-        && ["pg_create_", "pg_copy_"]
-            .iter()
-            .any(|start| word.starts_with(start))
+    let part = |range| word.get(range).unwrap_or_default();
+    let ends = word.len().saturating_sub("_replication_slot".len());
+    part(ends..word.len()).eq_ignore_ascii_case("_replication_slot")
+        && (part(0.."pg_create_".len()).eq_ignore_ascii_case("pg_create_")
+            || part(0.."pg_copy_".len()).eq_ignore_ascii_case("pg_copy_"))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::drops::drop_template;
 use super::failure::failed;
 use super::of_server;
 use super::properties;
-use super::reuse::snapshot::Snapshot;
+use super::reuse::snapshot::{Contents, Snapshot};
 use super::role_settings;
 use super::role_state::RoleState;
 use super::roles::{self, Before, Roles};
@@ -283,17 +283,22 @@ async fn fill(
     {
         return Ok(Err(error));
     }
-    let existing = roles::all(registry).await?;
-    let before = Before {
-        made: roles::made(registry).await?,
-        settings: Some(role_settings::read(registry).await?),
-    };
     let superuser = server.info.superuser;
     let own = [template.user.as_str(), server.plain.get_username()];
-    let state = RoleState::read(registry, superuser, &own, name).await?;
     let options = server.plain.clone().database(name).username(&template.user);
     let options = address::writable(options);
-    let mut connection = server.connect(&options).await?;
+    // To open a session takes as long as all these questions: both are done at once.
+    let asking = async {
+        let existing = roles::all(registry).await?;
+        let before = Before {
+            made: roles::made(registry).await?,
+            settings: Some(role_settings::read(registry).await?),
+        };
+        let state = RoleState::read(registry, superuser, &own, name).await?;
+        Ok::<_, sqlx::Error>((existing, before, state))
+    };
+    let (asked, connected) = tokio::join!(asking, server.connect(&options));
+    let ((existing, before, state), mut connection) = (asked?, connected?);
     let target = Target {
         options: options.clone(),
         url: address::url(&server.endpoint, &template.user, name),
@@ -305,23 +310,44 @@ async fn fill(
     // What is not closed properly is closed by the server.
     let _ = connection.close().await;
     // Whatever the migrations did: other tests must not see it.
-    let after = roles::all(registry).await?;
-    let made: Roles = before.made.into_iter().chain(&after - &existing).collect();
-    let scripts = template.schema.scripts();
-    let changed = state.restore(registry, superuser, name, &made, &scripts);
-    let changed = changed.await?;
-    if let Some(settings) = before.settings {
-        role_settings::confine(registry, name, &settings).await?;
-    }
-    roles::record_new(registry, &existing).await?;
-    if let Some(error) = applied.err().or(changed) {
+    let undoing = async {
+        let after = roles::all(registry).await?;
+        let made: Roles = before.made.into_iter().chain(&after - &existing).collect();
+        let scripts = template.schema.scripts();
+        let changed = state.restore(registry, superuser, name, &made, &scripts);
+        let changed = changed.await?;
+        if let Some(settings) = before.settings {
+            role_settings::confine(registry, name, &settings).await?;
+        }
+        roles::record_new(registry, &existing).await?;
+        Ok::<_, sqlx::Error>((changed, properties::read(registry, name).await?))
+    };
+    if let Err(error) = applied {
+        undoing.await?;
         return Ok(Err(error));
     }
+    let (undone, contents) = tokio::join!(undoing, contents(server, name, base));
+    let (changed, properties) = undone?;
+    // If roles were changed, that is why the rest has failed.
+    if let Some(error) = changed {
+        return Ok(Err(error));
+    }
+    Ok(Ok(Snapshot::new(properties, contents?)))
+}
+
+/// Returns what a template holds, tidied up if its clones can be recycled.
+async fn contents(
+    server: &Server,
+    name: &str,
+    base: Option<&Snapshot>,
+) -> Result<Contents, sqlx::Error> {
+    if !server.can_recycle() {
+        return Ok(Contents::unknown());
+    }
     let mut connection = server.connect(&server.admin.clone().database(name)).await?;
-    let tidy_for = server.can_recycle().then_some(server.info.version_number);
-    let snapshot = Snapshot::read(&mut connection, tidy_for, base).await?;
+    let contents = Contents::tidy(&mut connection, server.info.version_number, base).await?;
     connection.close().await?;
-    Ok(Ok(snapshot))
+    Ok(contents)
 }
 
 /// Does what only the administrator may do before the migrations of a database run.

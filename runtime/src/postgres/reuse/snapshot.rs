@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use crate::postgres::properties;
+use crate::postgres::properties::Properties;
 use crate::postgres::sql::literal;
 
 /// A template as it was finished. Object ids are the same in all its clones.
@@ -100,32 +100,31 @@ const SEQUENCES: &str = "
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'S' ORDER BY c.oid";
 
-const OWNER: &str =
-    "SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = current_database()";
+/// What a template holds, as far as putting a clone back needs it.
+#[derive(Debug)]
+pub(in crate::postgres) struct Contents {
+    horizon: i64,
+    tables: Vec<Table>,
+    sequences: Vec<Sequence>,
+}
 
-impl Snapshot {
-    /// Reads the snapshot of the connection's database. `tidy_for` gives the server's version if its
-    /// databases can be recycled: then tables and sequences are tidied up first, except those that
-    /// equal those of `base`, which the database was cloned from.
-    pub(in crate::postgres) async fn read(
+impl Contents {
+    /// What is enough where databases are not recycled; a role may not see all of the rest.
+    pub(in crate::postgres) fn unknown() -> Self {
+        Self {
+            horizon: i64::MAX,
+            tables: Vec::new(),
+            sequences: Vec::new(),
+        }
+    }
+
+    /// Tidies up the connection's database and reads what it holds; tables that equal those of
+    /// `base`, which it was cloned from, are left as they are. `version` is the server's.
+    pub(in crate::postgres) async fn tidy(
         connection: &mut PgConnection,
-        tidy_for: Option<i32>,
-        base: Option<&Self>,
+        version: i32,
+        base: Option<&Snapshot>,
     ) -> Result<Self, sqlx::Error> {
-        let owner = sqlx::query_scalar(OWNER)
-            .fetch_one(&mut *connection)
-            .await?;
-        let statements = properties::read(connection).await?;
-        // Without recycling nothing else is needed, and a role may not see it all.
-        let Some(version) = tidy_for else {
-            return Ok(Self {
-                owner,
-                statements,
-                horizon: i64::MAX,
-                tables: Vec::new(),
-                sequences: Vec::new(),
-            });
-        };
         let base = base.filter(|base| base.horizon < i64::MAX);
         let list = list_of_tables(connection, base).await?;
         tidy(connection, vacuum_options(version), &list).await?;
@@ -133,12 +132,28 @@ impl Snapshot {
             .fetch_one(&mut *connection)
             .await?;
         Ok(Self {
-            owner,
-            statements,
             horizon: horizon.parse().unwrap_or(i64::MAX),
             tables: tables(connection, &list).await?,
             sequences: sequences(connection).await?,
         })
+    }
+}
+
+impl Snapshot {
+    pub(in crate::postgres) fn new(properties: Properties, contents: Contents) -> Self {
+        let Properties { owner, statements } = properties;
+        let Contents {
+            horizon,
+            tables,
+            sequences,
+        } = contents;
+        Self {
+            owner,
+            statements,
+            horizon,
+            tables,
+            sequences,
+        }
     }
 
     /// Returns the tables that hold no rows.
