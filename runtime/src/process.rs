@@ -35,6 +35,22 @@ pub(crate) struct Opened {
     server: Arc<dyn Any + Send + Sync>,
 }
 
+/// A server that a test has asked for.
+pub(crate) enum Asked<'a> {
+    Opened(Opened),
+    Opening(BoxFuture<'a, Result<Opened>>),
+}
+
+impl Asked<'_> {
+    /// Waits until the server is open.
+    pub(crate) async fn opened(self) -> Result<Opened> {
+        match self {
+            Self::Opened(opened) => Ok(opened),
+            Self::Opening(opening) => opening.await,
+        }
+    }
+}
+
 impl Opened {
     /// Returns the server as the service knows it.
     pub(crate) fn server<S: Service>(&self) -> Result<Arc<S::Server>> {
@@ -63,21 +79,15 @@ impl Process {
 
     /// Returns the server that a test asks for: the one that this process has opened, else one
     /// that is found or started. A server for one test alone is always started.
-    pub(crate) async fn server<S: Service>(
-        self: &Arc<Self>,
-        spec: &ServerSpec,
-        test: &str,
-    ) -> Result<Opened> {
+    pub(crate) fn server<S: Service>(self: &Arc<Self>, spec: &ServerSpec, test: &str) -> Asked<'_> {
         if spec.exclusive {
-            return self
-                .open_exclusive::<S>(spec.clone(), test.to_owned())
-                .await;
+            return Asked::Opening(self.open_exclusive::<S>(spec.clone(), test.to_owned()));
         }
         let key = (TypeId::of::<S>(), spec.clone());
         let cell = self.servers.cell(&key);
         match cell.get() {
-            Some(opened) => Ok(opened.clone()),
-            None => self.open_shared::<S>(cell, key.1, test.to_owned()).await,
+            Some(opened) => Asked::Opened(opened.clone()),
+            None => Asked::Opening(self.open_shared::<S>(cell, key.1, test.to_owned())),
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures_util::future::{join, join_all};
 
 use crate::context::{Held, TestContext};
-use crate::process::{Opened, Process};
+use crate::process::{Asked, Opened, Process};
 use crate::record::{self, Step};
 use crate::seeds::{self, Seed};
 use crate::service::{Returned, ServerSpec, Service, SlotRequest};
@@ -175,8 +175,10 @@ impl<S: Service> Declaration for Declared<S> {
     ) -> BoxFuture<'a, Result<Found>> {
         Box::pin(async {
             let spec = self.service.spec()?;
-            let server = process.server::<S>(&spec, test);
-            let opened = record::step(Step::Server, self.name, server).await?;
+            let opened = match process.server::<S>(&spec, test) {
+                Asked::Opened(opened) => opened,
+                Asked::Opening(opening) => record::step(Step::Server, self.name, opening).await?,
+            };
             Ok(Found { spec, opened })
         })
     }
@@ -194,7 +196,7 @@ impl<S: Service> Declaration for Declared<S> {
                 // The server was stopping when it was found: the next one will do.
                 Err(_) if is_gone::<S>(process, &opened).await => {
                     process.forget::<S>(&spec);
-                    let opened = process.server::<S>(&spec, &request.test).await?;
+                    let opened = process.server::<S>(&spec, &request.test).opened().await?;
                     self.claim_on(process, &opened, request).await
                 }
                 Err(error) => Err(error.note(match opened.endpoint.description() {
