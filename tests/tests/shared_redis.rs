@@ -81,6 +81,8 @@ fn every_rule_has_a_call() {
     let rules: Vec<String> = source
         .lines()
         .filter_map(|line| line.trim().strip_prefix("\"-")?.strip_suffix("\","))
+        // Those for older servers are of several words.
+        .filter(|rule| !rule.contains(' '))
         .map(str::to_owned)
         .collect();
     assert!(rules.len() > 30, "{rules:?}");
@@ -92,9 +94,21 @@ fn every_rule_has_a_call() {
     assert_eq!(not_called.collect::<Vec<_>>(), [""; 0]);
 }
 
-async fn settings(redis: &mut MultiplexedConnection) -> RedisResult<Vec<String>> {
-    let get = redis::cmd("CONFIG").arg("GET").arg(&SETTINGS).to_owned();
-    get.query_async(redis).await
+async fn settings(redis: &mut MultiplexedConnection) -> RedisResult<Vec<(String, String)>> {
+    let mut all = Vec::new();
+    // Redis 6.2 takes one at a time.
+    for setting in SETTINGS {
+        let mut get = redis::cmd("CONFIG");
+        let values: Vec<(String, String)> = get.arg("GET").arg(setting).query_async(redis).await?;
+        all.extend(values);
+    }
+    Ok(all)
+}
+
+/// Whether the server lacks what came with Redis 7.
+async fn is_older_than_7(redis: &mut MultiplexedConnection) -> RedisResult<bool> {
+    let about: String = redis::cmd("INFO").arg("server").query_async(redis).await?;
+    Ok(about.contains("redis_version:6."))
 }
 
 #[container_test(redis)]
@@ -127,6 +141,9 @@ async fn every_call_is_refused_and_a_neighbour_sees_no_effect(
         }
     }
     println!("this server does not have: {unknown:?}");
+    if is_older_than_7(&mut other).await? {
+        unknown.retain(|call| !call.starts_with("FUNCTION ") && *call != "CLIENT NO-EVICT on");
+    }
     assert!(unknown.len() < 5, "{unknown:?}");
 
     assert_eq!(settings(&mut other).await?, before);

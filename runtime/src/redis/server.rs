@@ -66,7 +66,7 @@ impl Server {
             .await
             .map_err(open_error)?;
         let version = field(&about, "redis_version").unwrap_or("of unknown version");
-        if is_too_old(version) {
+        if is_before(version, OLDEST) {
             let (major, minor) = OLDEST;
             let cause = format!("it is version {version}; {major}.{minor} and newer are supported");
             return Err(OpenError::fatal(
@@ -160,12 +160,13 @@ fn open_error(error: RedisError) -> OpenError {
     }
 }
 
-fn is_too_old(version: &str) -> bool {
+/// Whether a version that a server has said is older than another; not if it says none.
+pub(super) fn is_before(version: &str, other: (u32, u32)) -> bool {
     let mut numbers = version
         .split('.')
         .map_while(|part| part.parse::<u32>().ok());
     match (numbers.next(), numbers.next()) {
-        (Some(major), Some(minor)) => (major, minor) < OLDEST,
+        (Some(major), Some(minor)) => (major, minor) < other,
         _ => false,
     }
 }
@@ -176,9 +177,9 @@ mod tests {
 
     #[test]
     fn old_versions_are_refused() {
-        assert!(is_too_old("6.0.16"));
-        assert!(!is_too_old("6.2.0"));
-        assert!(!is_too_old("8.0.2"));
-        assert!(!is_too_old("of unknown version"));
+        assert!(is_before("6.0.16", OLDEST));
+        assert!(!is_before("6.2.0", OLDEST));
+        assert!(!is_before("8.0.2", OLDEST));
+        assert!(!is_before("of unknown version", OLDEST));
     }
 }

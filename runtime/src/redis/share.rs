@@ -6,13 +6,13 @@ use std::sync::Arc;
 use redis::{RedisError, RedisResult};
 
 use super::options::{TEST_USER, failed};
-use super::server::Server;
+use super::server::{Server, is_before};
 use crate::background::watch_lease;
 use crate::service::Address;
 use crate::{Error, Result};
 
 /// What reaches into other tests' keyspaces, as rules of the server's access control. A server
-/// does not know each of them: subcommands can be denied since Redis 7.
+/// does not know each of them.
 const DENIED: [&str; 42] = [
     "-flushall",
     "-swapdb",
@@ -58,6 +58,19 @@ const DENIED: [&str; 42] = [
     "-ft.config",
 ];
 
+/// The same for subcommands on servers before Redis 7, which cannot deny one: the command is denied,
+/// and its other subcommands are allowed.
+const DENIED_BEFORE_7: [&str; 6] = [
+    "-config +config|get +config|help",
+    "-client +client|caching +client|getname +client|getredir +client|help +client|id \
+     +client|info +client|list +client|reply +client|setname +client|tracking \
+     +client|trackinginfo",
+    "-script +script|debug +script|exists +script|help +script|load",
+    "-latency +latency|doctor +latency|graph +latency|help +latency|history +latency|latest",
+    "-slowlog +slowlog|get +slowlog|help +slowlog|len",
+    "-memory +memory|doctor +memory|help +memory|malloc-stats +memory|stats +memory|usage",
+];
+
 impl Server {
     /// Prepares the server for tests that share it, once per process.
     pub(super) async fn share(self: &Arc<Self>) -> Result<()> {
@@ -93,9 +106,17 @@ impl Server {
     /// Denies tests what would reach into other tests' keyspaces.
     async fn restrict_tests(&self) -> RedisResult<()> {
         let mut rules = redis::pipe();
-        for rule in DENIED {
-            let set = rules.cmd("ACL").arg("SETUSER").arg(TEST_USER).arg(rule);
+        let mut set = |words: &[&str]| {
+            let set = rules.cmd("ACL").arg("SETUSER").arg(TEST_USER).arg(words);
             set.ignore();
+        };
+        for rule in DENIED {
+            set(&[rule]);
+        }
+        if is_before(&self.version, (7, 0)) {
+            for words in DENIED_BEFORE_7 {
+                set(&words.split(' ').collect::<Vec<_>>());
+            }
         }
         // Rules that this version does not know are refused one by one.
         let mut connection = self.lease.connection();

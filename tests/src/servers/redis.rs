@@ -106,7 +106,11 @@ impl Redis {
                 redis.call('SELECT', number)
                 for _, key in ipairs(redis.call('KEYS', '*')) do
                     table.insert(contents, number .. ' ' .. key)
-                    local expires = redis.call('PEXPIRETIME', key)
+                    local expires = redis.pcall('PEXPIRETIME', key)
+                    if type(expires) == 'table' then
+                        -- Before Redis 7 only whether it expires.
+                        expires = math.min(redis.call('PTTL', key), 0)
+                    end
                     table.insert(contents, redis.sha1hex(redis.call('DUMP', key)) .. ' ' .. expires)
                 end
             end
