@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use redis::{Client, ConnectionInfo};
+use redis::{Client, ConnectionInfo, RedisError};
 
-use super::lease::connection_settings;
+use super::lease::{connect_again, connection_settings};
 use crate::{Error, Result};
 
 /// Runs the commands of a file in order; stops at the first that fails.
@@ -16,8 +16,9 @@ pub(crate) async fn apply(path: &Path, connection: &ConnectionInfo) -> Result<()
     // Some editors begin a file with a byte order mark.
     let text = text.trim_start_matches('\u{feff}');
     let client = Client::open(connection.clone()).map_err(|error| failed(error.into()))?;
-    let mut connection = client
-        .get_multiplexed_async_connection_with_config(&connection_settings())
+    let settings = connection_settings();
+    let connect = || client.get_multiplexed_async_connection_with_config(&settings);
+    let mut connection = connect_again(RedisError::is_timeout, connect)
         .await
         .map_err(|error| failed(error.into()))?;
     for (number, line) in (1..).zip(text.lines()) {

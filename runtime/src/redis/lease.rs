@@ -111,10 +111,53 @@ async fn connect(client: &Client, name: &str) -> RedisResult<Connection> {
     Ok(Connection { connection, ended })
 }
 
+/// Connects, and does so again if no answer came in time: a process that was stopped for a while could
+/// not take it.
+pub(super) async fn connect_again<T, E, F: Future<Output = Result<T, E>>>(
+    is_timeout: impl Fn(&E) -> bool,
+    connect: impl Fn() -> F,
+) -> Result<T, E> {
+    match connect().await {
+        Err(error) if is_timeout(&error) => connect().await,
+        connected => connected,
+    }
+}
+
 /// Returns settings of our connections and of tests' connections. The client's default limit of
 /// half a second for an answer would fail tests on a busy machine; a test has its own timeout.
 pub(super) fn connection_settings() -> AsyncConnectionConfig {
     AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECTION_TIMEOUT))
         .set_response_timeout(None)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "what goes wrong fails the test")]
+mod tests {
+    use std::cell::Cell;
+    use std::io::{Error, ErrorKind};
+
+    use redis::RedisError;
+
+    use super::connect_again;
+
+    #[tokio::test]
+    async fn a_connection_that_timed_out_is_made_again_once() {
+        for (failures, kind, expected) in [
+            (1, ErrorKind::TimedOut, Ok(2)),
+            (2, ErrorKind::TimedOut, Err(2)),
+            (1, ErrorKind::ConnectionRefused, Err(1)),
+        ] {
+            let tried = Cell::new(0);
+            let connect = async || {
+                tried.set(tried.get() + 1);
+                if tried.get() <= failures {
+                    return Err(RedisError::from(Error::from(kind)));
+                }
+                Ok(tried.get())
+            };
+            let connected = connect_again(RedisError::is_timeout, connect).await;
+            assert_eq!(connected.map_err(|_| tried.get()), expected, "{kind}");
+        }
+    }
 }

@@ -1,9 +1,9 @@
 //! The client `redis`.
 
-use redis::Client;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
+use redis::{Client, RedisError};
 
-use super::super::lease::connection_settings;
+use super::super::lease::{connect_again, connection_settings};
 use super::super::options::{Redis, failed};
 use crate::Result;
 use crate::context::TestContext;
@@ -19,8 +19,9 @@ impl<D: Declares<Redis>> FromContext<D> for Client {
 impl<D: Declares<Redis>> FromContext<D> for MultiplexedConnection {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
         let client: Client = cx.get().await?;
-        client
-            .get_multiplexed_async_connection_with_config(&connection_settings())
+        let settings = connection_settings();
+        let connect = || client.get_multiplexed_async_connection_with_config(&settings);
+        connect_again(RedisError::is_timeout, connect)
             .await
             .map_err(failed("connect to the test's keyspace"))
     }
@@ -32,7 +33,9 @@ impl<D: Declares<Redis>> FromContext<D> for ConnectionManager {
         let settings = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECTION_TIMEOUT))
             .set_response_timeout(None);
-        ConnectionManager::new_with_config(client, settings)
+        let connect =
+            async || ConnectionManager::new_with_config(client.clone(), settings.clone()).await;
+        connect_again(RedisError::is_timeout, connect)
             .await
             .map_err(failed("connect to the test's keyspace"))
     }

@@ -1,8 +1,9 @@
 //! The client `redis` 0.32.
 
-use redis_0_32::Client;
 use redis_0_32::aio::{ConnectionManager, MultiplexedConnection};
+use redis_0_32::{Client, RedisError};
 
+use super::super::lease::connect_again;
 use super::super::options::Redis;
 use super::failed;
 use crate::Result;
@@ -18,8 +19,8 @@ impl<D: Declares<Redis>> FromContext<D> for Client {
 impl<D: Declares<Redis>> FromContext<D> for MultiplexedConnection {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
         let client: Client = cx.get().await?;
-        client
-            .get_multiplexed_async_connection()
+        let connect = || client.get_multiplexed_async_connection();
+        connect_again(RedisError::is_timeout, connect)
             .await
             .map_err(failed("connect to the test's keyspace"))
     }
@@ -28,7 +29,8 @@ impl<D: Declares<Redis>> FromContext<D> for MultiplexedConnection {
 impl<D: Declares<Redis>> FromContext<D> for ConnectionManager {
     async fn from_context(cx: &TestContext<D>) -> Result<Self> {
         let client: Client = cx.get().await?;
-        ConnectionManager::new(client)
+        let connect = || ConnectionManager::new(client.clone());
+        connect_again(RedisError::is_timeout, connect)
             .await
             .map_err(failed("connect to the test's keyspace"))
     }
