@@ -32,7 +32,8 @@ pub(crate) enum Command {
     Ps(Ps),
     /// Prints the last lines of the servers' logs
     Logs(Logs),
-    /// Ends the servers at once, with all that was retained on them, even if processes use them
+    /// Ends the servers of all your projects at once, with all that was retained on them, even if
+    /// processes use them
     Down(Down),
     /// Says of each service which providers can be used, why not, and what to do
     Doctor(Doctor),

@@ -54,13 +54,34 @@ impl Package {
         let settings = package
             .get("metadata")
             .and_then(|all| all.get("container-test"));
-        Ok(Self {
+        let package = Self {
             directory: manifest.parent().unwrap_or(Path::new("/")).to_owned(),
             settings: settings
                 .and_then(Value::as_table)
                 .cloned()
                 .unwrap_or_default(),
-        })
+        };
+        package.has_only(
+            &package.settings,
+            &["gate", "postgres", "redis", "services"],
+        )?;
+        Ok(package)
+    }
+
+    /// Refuses keys that mean nothing.
+    fn has_only(&self, table: &Table, keys: &[&str]) -> Result<()> {
+        match table.keys().find(|key| !keys.contains(&key.as_str())) {
+            None => Ok(()),
+            Some(unknown) => Err(self
+                .failed()
+                .because(format!("`{unknown}` in {SETTINGS} means nothing"))
+                .with_help(format!("the keys there are `{}`", keys.join("`, `")))),
+        }
+    }
+
+    fn failed(&self) -> Error {
+        let manifest = self.directory.join("Cargo.toml");
+        Error::new(format!("read {}", manifest.display()))
     }
 
     /// Returns the services of these names; without any those of the manifest, else PostgreSQL.
@@ -79,17 +100,25 @@ impl Package {
         let options = options.cloned().unwrap_or_default();
         match name {
             "postgres" => {
+                let keys = ["args", "extensions", "image", "migrations", "user"];
+                self.has_only(&options, &keys)?;
                 let mut postgres = Postgres::default();
                 postgres.image = self.text(&options, "image")?;
                 postgres.user = self.text(&options, "user")?;
                 postgres.extensions = self.texts(&options, "extensions")?.unwrap_or_default();
                 postgres.args = self.texts(&options, "args")?.unwrap_or_default();
                 if let Some(directory) = self.text(&options, "migrations")? {
+                    if !self.directory.join(&directory).is_dir() {
+                        return Err(self.failed().because(format!(
+                            "`migrations` in {SETTINGS} names no directory: {directory}"
+                        )));
+                    }
                     postgres.migrations = Migrations::Directory(directory);
                 }
                 Ok(Declared::Postgres(postgres))
             }
             "redis" => {
+                self.has_only(&options, &["args", "image"])?;
                 let mut redis = Redis::default();
                 redis.image = self.text(&options, "image")?;
                 redis.args = self.texts(&options, "args")?.unwrap_or_default();
@@ -124,8 +153,7 @@ impl Package {
     }
 
     fn wrong(&self, key: &str, expected: &str) -> Error {
-        let manifest = self.directory.join("Cargo.toml");
-        Error::new(format!("read {}", manifest.display()))
+        self.failed()
             .because(format!("`{key}` in {SETTINGS} is not {expected}"))
     }
 
@@ -198,11 +226,15 @@ mod tests {
 
     #[test]
     fn options_come_from_the_manifest() {
-        let (_directory, package) = package(
+        let (directory, package) = package(
             "[package.metadata.container-test]\n\
              postgres = { image = \"postgres:15-alpine\", migrations = \"db\", extensions = [\"citext\"] }",
         );
-        let services = package.unwrap().services(&[]).unwrap();
+        let package = package.unwrap();
+        let report = package.services(&[]).unwrap_err().report();
+        assert!(report.contains("names no directory: db"), "{report}");
+        fs::create_dir(directory.path().join("db")).unwrap();
+        let services = package.services(&[]).unwrap();
         let [Declared::Postgres(postgres)] = &services[..] else {
             panic!("{services:?}");
         };
@@ -213,6 +245,23 @@ mod tests {
 
     #[test]
     fn mistakes_name_the_place_and_what_to_do() {
+        for (metadata, cause) in [
+            (
+                "service = []",
+                "`service` in [package.metadata.container-test] means nothing",
+            ),
+            (
+                "redis = { images = 1 }",
+                "`images` in [package.metadata.container-test] means nothing",
+            ),
+        ] {
+            let (_directory, package) =
+                package(&format!("[package.metadata.container-test]\n{metadata}"));
+            let redis = ["redis".to_owned()];
+            let services = package.and_then(|package| package.services(&redis));
+            let report = services.unwrap_err().report();
+            assert!(report.contains(cause), "{report}");
+        }
         let (_directory, package) =
             package("[package.metadata.container-test]\nservices = \"redis\"");
         let package = package.unwrap();

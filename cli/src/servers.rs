@@ -110,7 +110,8 @@ pub(crate) async fn of_test(service: &str, test: &str) -> Result<RunningTest> {
             .because("no test that runs or is retained has any")
             .with_help(
                 "run the test with CONTAINER_TEST_KEEP=1: if it fails, what it had is retained for \
-                 as long as the server runs, CONTAINER_TEST_IDLE seconds",
+                 as long as the server runs: for the time CONTAINER_TEST_IDLE, `10s` by itself, after \
+                 the last connection",
             )),
         [] => Err(step()
             .because("no test of this name has any now")

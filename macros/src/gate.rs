@@ -12,11 +12,16 @@ pub(crate) fn read(manifest: &str) -> Result<Option<String>, String> {
         return Ok(None);
     };
     let manifest = manifest.get_ref();
-    let gate = ["package", "metadata", "container-test"]
+    let settings = ["package", "metadata", "container-test"]
         .into_iter()
-        .try_fold(manifest, table)
-        .and_then(|settings| settings.get("gate"));
-    let Some(gate) = gate else {
+        .try_fold(manifest, table);
+    let Some(settings) = settings else {
+        return Ok(None);
+    };
+    if let Some(unknown) = unknown(settings) {
+        return Err(unknown);
+    }
+    let Some(gate) = settings.get("gate") else {
         return Ok(None);
     };
     let Some(gate) = gate.get_ref().as_str() else {
@@ -35,6 +40,22 @@ pub(crate) fn read(manifest: &str) -> Result<Option<String>, String> {
     };
     Err(format!(
         "`gate = \"{gate}\"` in `[package.metadata.container-test]` of `Cargo.toml` names no feature of `[features]`: {help}"
+    ))
+}
+
+/// Keys of `[package.metadata.container-test]`. The services are for `cargo container-test`.
+const KEYS: [&str; 4] = ["gate", "postgres", "redis", "services"];
+
+/// Returns what is wrong with the first key that means nothing.
+fn unknown(settings: &Table<'_>) -> Option<String> {
+    let keys = settings.keys().map(|key| key.get_ref().as_ref());
+    let unknown = keys.into_iter().find(|key| !KEYS.contains(key))?;
+    let help = match nearest(unknown, KEYS.into_iter()) {
+        Some(key) => format!("did you mean `{key}`?"),
+        None => format!("the keys are `{}`", KEYS.join("`, `")),
+    };
+    Some(format!(
+        "`{unknown}` in `[package.metadata.container-test]` of `Cargo.toml` means nothing: {help}"
     ))
 }
 
@@ -107,6 +128,18 @@ mod tests {
         assert!(is_integration(&read(
             "features.integration = []\npackage.metadata.container-test.gate = \"integration\"\n"
         )));
+    }
+
+    #[test]
+    fn keys_that_mean_nothing_are_refused() {
+        let gates = "[package.metadata.container-test]\ngates = \"integration\"\n";
+        let error = read(gates).unwrap_err();
+        assert!(
+            error.ends_with("means nothing: did you mean `gate`?"),
+            "{error}"
+        );
+        let services = "[package.metadata.container-test]\nservices = []\nredis.image = \"x\"\n";
+        assert_eq!(read(services), Ok(None));
     }
 
     #[test]
