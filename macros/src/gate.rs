@@ -48,9 +48,9 @@ const KEYS: [&str; 4] = ["gate", "postgres", "redis", "services"];
 
 /// Returns what is wrong with the first key that means nothing.
 fn unknown(settings: &Table<'_>) -> Option<String> {
-    let keys = settings.keys().map(|key| key.get_ref().as_ref());
-    let unknown = keys.into_iter().find(|key| !KEYS.contains(key))?;
-    let help = match nearest(unknown, KEYS.into_iter()) {
+    let mut keys = settings.keys().map(|key| key.get_ref().as_ref());
+    let unknown = keys.find(|key| !KEYS.contains(key))?;
+    let help = match nearest(unknown, KEYS) {
         Some(key) => format!("did you mean `{key}`?"),
         None => format!("the keys are `{}`", KEYS.join("`, `")),
     };
