@@ -11,10 +11,11 @@ use crate::service::Endpoint;
 /// The database does not exist: no test has used the server yet.
 const NO_DATABASE: &str = "3D000";
 
-/// Claims of tests that run, and those that are retained.
+/// Claims of tests that run, and those that are retained. A process that has ended before its
+/// database was dropped has no session.
 const CLAIMS: &str = "
     SELECT database, test, retained FROM claim
-    WHERE retained OR (NOT parked AND NOT dropping AND lease IN (SELECT live_leases()))
+    WHERE retained OR (NOT parked AND NOT dropping AND lease IN (SELECT held_leases()))
     ORDER BY since";
 
 /// Returns the databases that tests have on a server.
