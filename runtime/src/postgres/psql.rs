@@ -1,6 +1,7 @@
 //! What only psql can run: its own commands, and data between statements.
 
-use super::sql::{self, Kind, Position};
+use super::scan::{self, Kind};
+use super::sql::Position;
 
 /// Something in a script that is no SQL.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,11 +16,11 @@ pub(super) enum ForPsql<'a> {
 pub(super) fn first(script: &str) -> Option<ForPsql<'_>> {
     let command = command(script);
     let before = command.map_or(script.len(), |(at, _)| at);
-    let copy = sql::statements(&script[..before])
+    let copy = scan::statements(&script[..before])
         .into_iter()
         .find(|range| {
             let is = |word: &str, known: &str| word.eq_ignore_ascii_case(known);
-            let mut words = sql::words(&script[range.clone()]);
+            let mut words = scan::words(&script[range.clone()]);
             words.next().is_some_and(|first| is(first, "copy")) && {
                 let words: Vec<&str> = words.collect();
                 let mut pairs = words.windows(2);
@@ -34,7 +35,7 @@ pub(super) fn first(script: &str) -> Option<ForPsql<'_>> {
 
 /// Returns the first line outside of quotes and comments that begins with a backslash, and where.
 fn command(script: &str) -> Option<(usize, &str)> {
-    let (_, at, _) = sql::pieces(script).find(|&(kind, at, text)| {
+    let (_, at, _) = scan::pieces(script).find(|&(kind, at, text)| {
         let line = || script[..at].rsplit('\n').next().unwrap_or_default();
         kind == Kind::Other && text == "\\" && line().trim().is_empty()
     })?;

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
+use super::scan;
 use super::script::DEFAULTS;
-use super::sql::{self, literal};
+use super::sql::literal;
 
 /// Settings of roles that are not tied to a database: each role with a setting, `name=value`. The
 /// role without a name stands for all.
@@ -112,8 +113,8 @@ fn confining(database: &str, before: &RoleSettings, otherwise: &str) -> String {
 
 /// Returns whether a script alters a role, itself or in a block of code.
 fn alters_role(script: &str) -> bool {
-    sql::statements(script).into_iter().any(|range| {
-        let words: Vec<&str> = sql::words(&script[range]).collect();
+    scan::statements(script).into_iter().any(|range| {
+        let words: Vec<&str> = scan::words(&script[range]).collect();
         let is = |word: &str, known: &str| word.eq_ignore_ascii_case(known);
         // The body of a function is another thing.
         !words.first().is_some_and(|first| is(first, "create"))

@@ -7,8 +7,9 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
 use super::of_server::HELP;
 use super::roles::Roles;
+use super::scan;
 use super::script::Script;
-use super::sql::{self, literal, quoted};
+use super::sql::{literal, quoted};
 use crate::Error;
 
 /// What the server knows of the roles, and of what belongs to one database without being copied
@@ -198,7 +199,7 @@ impl RoleState {
 /// show which statement it has run.
 fn culprit(scripts: &[Script]) -> Option<&Script> {
     let is_one = |script: &&Script| {
-        let words: Vec<String> = sql::words(&script.text).map(str::to_lowercase).collect();
+        let words: Vec<String> = scan::words(&script.text).map(str::to_lowercase).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         words.windows(3).any(|three| {
             matches!(

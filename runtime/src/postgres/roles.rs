@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
 use super::role_settings::{self, RoleSettings};
+use super::scan::statements;
 use super::script::Script;
-use super::sql::{quoted, statements};
+use super::sql::quoted;
 
 /// Names of roles.
 pub(super) type Roles = BTreeSet<String>;
