@@ -8,6 +8,7 @@ use super::address;
 use super::broken::Broken;
 use super::clones::{self, top_up};
 use super::failure::failed;
+use super::fill;
 use super::options::Postgres;
 use super::reuse::session::{self, Session};
 use super::roles::Before;
@@ -145,7 +146,7 @@ async fn claim_on_own_server(
         .execute(AssertSqlSafe(make))
         .await
         .map_err(step())?;
-    let prepared = template::prepare(server, &schema, database, &user).await;
+    let prepared = fill::prepare(server, &schema, database, &user).await;
     prepared.map_err(step())??;
     let connect = server.plain.clone().username(&user).database(database);
     let connect = address::writable(connect);

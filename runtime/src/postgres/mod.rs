@@ -16,6 +16,7 @@ mod drop_blockers;
 mod drops;
 mod failure;
 mod files;
+mod fill;
 mod inject;
 mod lease;
 mod log;

@@ -8,17 +8,14 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
-use super::address;
 use super::broken::Broken;
 use super::drops::drop_template;
 use super::failure::failed;
+use super::fill::{Filling, fill};
 use super::of_server;
 use super::properties;
-use super::reuse::snapshot::{Contents, Snapshot};
-use super::role_settings;
-use super::role_state::RoleState;
-use super::roles::{self, Before, Roles};
-use super::schema::{Schema, Target};
+use super::reuse::snapshot::Snapshot;
+use super::schema::Schema;
 use super::server::Server;
 use super::sql::{literal, quoted};
 use crate::record::{self, Step};
@@ -214,7 +211,18 @@ async fn make(
     let applied = base.as_ref().map_or(0, |base| base.applied);
     let created = create(server, registry, template, base).await;
     let filled = match created {
-        Ok(base) => fill(server, registry, template, applied, base.as_deref()).await,
+        Ok(base) => {
+            let Template {
+                name, schema, user, ..
+            } = template;
+            let filling = Filling {
+                schema,
+                name,
+                user,
+                applied,
+            };
+            fill(server, registry, &filling, base.as_deref()).await
+        }
         Err(error) => Err(error),
     };
     let snapshot = match filled {
@@ -267,106 +275,6 @@ async fn create(
         properties::apply(registry, &template.name, &snapshot.statements).await?;
     }
     Ok(snapshot)
-}
-
-/// Applies migrations and seeds, as the role that the tests will use.
-async fn fill(
-    server: &Server,
-    registry: &mut PgConnection,
-    template: &Template,
-    applied: usize,
-    base: Option<&Snapshot>,
-) -> Result<Result<Snapshot>, sqlx::Error> {
-    let name = &template.name;
-    if applied == 0
-        && let Err(error) = prepare(server, &template.schema, name, &template.user).await?
-    {
-        return Ok(Err(error));
-    }
-    let superuser = server.info.superuser;
-    let own = [template.user.as_str(), server.plain.get_username()];
-    let options = server.plain.clone().database(name).username(&template.user);
-    let options = address::writable(options);
-    // To open a session takes as long as all these questions: both are done at once.
-    let asking = async {
-        let existing = roles::all(registry).await?;
-        let before = Before {
-            made: roles::made(registry).await?,
-            settings: Some(role_settings::read(registry).await?),
-        };
-        let state = RoleState::read(registry, superuser, &own, name).await?;
-        Ok::<_, sqlx::Error>((existing, before, state))
-    };
-    let (asked, connected) = tokio::join!(asking, server.connect(&options));
-    let ((existing, before, state), mut connection) = (asked?, connected?);
-    let target = Target {
-        options: options.clone(),
-        url: address::url(&server.endpoint, &template.user, name),
-    };
-    let schema = &template.schema;
-    let applied = schema
-        .apply(target, &mut connection, applied, &before)
-        .await;
-    // What is not closed properly is closed by the server.
-    let _ = connection.close().await;
-    // Whatever the migrations did: other tests must not see it.
-    let undoing = async {
-        let after = roles::all(registry).await?;
-        let made: Roles = before.made.into_iter().chain(&after - &existing).collect();
-        let scripts = template.schema.scripts();
-        let changed = state.restore(registry, superuser, name, &made, &scripts);
-        let changed = changed.await?;
-        if let Some(settings) = before.settings {
-            role_settings::confine(registry, name, &settings).await?;
-        }
-        roles::record_new(registry, &existing).await?;
-        Ok::<_, sqlx::Error>((changed, properties::read(registry, name).await?))
-    };
-    if let Err(error) = applied {
-        undoing.await?;
-        return Ok(Err(error));
-    }
-    let (undone, contents) = tokio::join!(undoing, contents(server, name, base));
-    let (changed, properties) = undone?;
-    // If roles were changed, that is why the rest has failed.
-    if let Some(error) = changed {
-        return Ok(Err(error));
-    }
-    Ok(Ok(Snapshot::new(properties, contents?)))
-}
-
-/// Returns what a template holds, tidied up if its clones can be recycled.
-async fn contents(
-    server: &Server,
-    name: &str,
-    base: Option<&Snapshot>,
-) -> Result<Contents, sqlx::Error> {
-    if !server.can_recycle() {
-        return Ok(Contents::unknown());
-    }
-    let mut connection = server.connect(&server.admin.clone().database(name)).await?;
-    let contents = Contents::tidy(&mut connection, server.info.version_number, base).await?;
-    connection.close().await?;
-    Ok(contents)
-}
-
-/// Does what only the administrator may do before the migrations of a database run.
-pub(super) async fn prepare(
-    server: &Server,
-    schema: &Schema,
-    database: &str,
-    user: &str,
-) -> Result<Result<()>, sqlx::Error> {
-    let owner = server.lacks_schema_public(user).then_some(user);
-    if owner.is_none() && !schema.has_extensions() {
-        return Ok(Ok(()));
-    }
-    let administer = server.admin.clone().database(database);
-    let mut administrator = server.connect(&administer).await?;
-    let prepared = schema.prepare(&mut administrator, owner).await;
-    // What is not closed properly is closed by the server.
-    let _ = administrator.close().await;
-    Ok(prepared)
 }
 
 /// Lets no session in any more: a database is cloned only while no session is in it.
