@@ -10,7 +10,7 @@ use super::clones::{self, top_up};
 use super::failure::failed;
 use super::fill;
 use super::options::Postgres;
-use super::reuse::session::{self, Session};
+use super::reuse::session::{self, Claimed, Session};
 use super::roles::Before;
 use super::schema::{Schema, Target};
 use super::server::{SchemaKey, Server};
@@ -66,13 +66,19 @@ async fn claim_on_shared_server(
     // Clones are prewarmed only where they go with the server.
     let prewarmed = !server.endpoint.outlives_tests();
     let recycle = options.recycle && server.can_recycle() && server.is_administrator(&user);
-    let (own, parked) = if recycle {
-        server.sessions.take(&name).await.unzip()
+    let taken = if recycle {
+        server.sessions.take(&name, &request.test).await
     } else {
-        (None, None)
+        None
+    };
+    let (own, parked, claimed) = match taken {
+        Some(taken) => (Some(taken.database), Some(taken.session), taken.claimed),
+        None => (None, None, Claimed::No),
     };
     let mut ready = None;
-    if prewarmed {
+    if let (Claimed::Yes { stats_reset }, Some(own)) = (claimed, &own) {
+        ready = Some((own.clone(), stats_reset));
+    } else if prewarmed {
         ready = claim_ready(server, &name, &request.test, own.as_deref()).await?;
         if ready.is_none() && free_parked(server).await? {
             ready = claim_ready(server, &name, &request.test, None).await?;

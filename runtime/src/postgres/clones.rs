@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
+use super::drops::drop_claimed;
 use super::failure::{code, failed};
 use super::lease::PATIENCE;
 use super::properties;
@@ -23,6 +24,14 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// How long a template may be in use when it is to be cloned.
 const PATIENCE_WITH_TEMPLATE: Duration = Duration::from_secs(30);
+
+/// Returns the name that a clone gets after this one; see `registry.sql`.
+pub(super) fn next_name(database: &str) -> String {
+    let times = database.rsplit_once('r');
+    let times = times.and_then(|(first, times)| Some((first, times.parse::<u64>().ok()?)));
+    let (first, times) = times.unwrap_or((database, 0));
+    format!("{first}r{}", times + 1)
+}
 
 /// Makes a clone for one test, whose pool opens so many connections; returns its name.
 pub(super) async fn make(
@@ -74,9 +83,9 @@ pub(super) async fn make(
     let create = create(server, &mut connection, &name, template);
     let cloning = || format!("cloning the template database {template}");
     if let Err(error) = report::waiting(cloning, create).await {
-        // The claim without a database would only be in the way.
-        let forget = format!("SELECT dropped({})", literal(&name));
-        let _ = connection.execute(AssertSqlSafe(forget)).await;
+        drop(connection);
+        // The claim without a database, or with half of one, would only be in the way.
+        let _ = drop_claimed(server, &name).await;
         return Err(failed(&step)(error));
     }
     Ok(name)
@@ -93,24 +102,32 @@ pub(super) fn top_up(server: &Arc<Server>, template: String) {
             return;
         };
         // Prewarmed clones save time; without them tests make their own.
-        while let Ok(Some(name)) = next(&mut connection, &template).await {
+        while let Ok(Some(name)) = next(&server, &mut connection, &template).await {
             let create = create(&server, &mut connection, &name, &template);
             if record::step(Step::Clone, "", create).await.is_err() {
+                let _ = drop_claimed(&server, &name).await;
+                break;
+            }
+            let ready = sqlx::query("DELETE FROM claim WHERE database = $1").bind(name);
+            if ready.execute(&mut *connection).await.is_err() {
                 break;
             }
         }
     });
 }
 
-/// Returns the name of the next clone to prewarm, if one is needed.
+/// Claims the name of the next clone to prewarm, if one is needed: it is not ready before it has
+/// everything that its template has.
 async fn next(
+    server: &Server,
     connection: &mut PgConnection,
     template: &str,
 ) -> Result<Option<String>, sqlx::Error> {
     sqlx::query_scalar(
-        "SELECT $1 || '_' || nextval('clone_number') WHERE (SELECT count(*) FROM ready($1)) < $2",
+        "SELECT claim_new($1, $2, '', NULL, NULL) WHERE (SELECT count(*) FROM ready($1)) < $3",
     )
     .bind(template)
+    .bind(server.info.number)
     .bind(READY)
     .fetch_optional(connection)
     .await
@@ -149,5 +166,16 @@ async fn create(
     match snapshot {
         Some(snapshot) => properties::apply(connection, name, &snapshot.statements).await,
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_name;
+
+    #[test]
+    fn a_clone_is_renamed_again_and_again() {
+        assert_eq!(next_name("ct_order_0f3r_17"), "ct_order_0f3r_17r1");
+        assert_eq!(next_name("ct_order_0f3r_17r9"), "ct_order_0f3r_17r10");
     }
 }

@@ -23,13 +23,16 @@ pub(super) async fn drop_claimed(server: &Server, name: &str) -> Result<(), sqlx
         literal(name),
         server.info.number
     );
-    let Some(name) = server.ask(&begin).await?.try_get::<Option<String>, _>(0)? else {
-        return Ok(());
-    };
+    let mut present: Option<String> = server.ask(&begin).await?.try_get(0)?;
     let mut connection = server.work.acquire().await?;
-    drop_database(server, &mut connection, &name).await?;
-    let forget = format!("SELECT dropped({})", literal(&name));
-    connection.execute(AssertSqlSafe(forget)).await.map(|_| ())
+    // A session in it may rename it until it has ended.
+    while let Some(name) = present {
+        drop_database(server, &mut connection, &name).await?;
+        let forget = format!("SELECT dropped({})", literal(&name));
+        let forgotten = connection.fetch_one(AssertSqlSafe(forget)).await?;
+        present = forgotten.try_get(0)?;
+    }
+    Ok(())
 }
 
 /// Drops a database of ours, if it is there, whatever is in it.

@@ -5,7 +5,7 @@ use crate::hash::digest;
 
 /// Its name on a server of ours. The number is that of its layout, so that several versions of
 /// this crate can use one server.
-pub(super) const NAME: &str = "container_test_3";
+pub(super) const NAME: &str = "container_test_4";
 
 /// The most bytes that PostgreSQL takes of a name.
 const LONGEST: usize = 63;
@@ -31,7 +31,7 @@ mod tests {
     fn no_two_roles_have_the_same_registry() {
         let (one, another) = ("ö".repeat(32), format!("{}o", "ö".repeat(31)));
         let names = ["postgres", "tester", &one, &another].map(name_for);
-        assert_eq!(names[1], "container_test_3_tester");
+        assert_eq!(names[1], "container_test_4_tester");
         assert!(names.iter().all(|name| name.len() <= LONGEST), "{names:?}");
         assert_ne!(names[2], names[3]);
     }

@@ -6,6 +6,9 @@
 -- while it has a row in `claim`, which is written before the database is made or used. A clone
 -- without a row is pristine: prewarmed, or proven to equal its template. So is one whose claim is
 -- parked: its holder has a session in it for its next test.
+--
+-- A clone is renamed when its test has ended, so that addresses which the test has given away lead
+-- nowhere: `…_17` to `…_17r1`, then to `…_17r2`. Its row has the first of its names.
 CREATE SEQUENCE IF NOT EXISTS lease_number AS integer CYCLE;
 CREATE SEQUENCE IF NOT EXISTS clone_number AS bigint;
 
@@ -32,6 +35,7 @@ CREATE TABLE IF NOT EXISTS template (
 );
 
 CREATE TABLE IF NOT EXISTS claim (
+    -- The first name of the database.
     database text PRIMARY KEY,
     template text NOT NULL,
     lease integer NOT NULL,
@@ -40,14 +44,15 @@ CREATE TABLE IF NOT EXISTS claim (
     parked boolean NOT NULL DEFAULT false,
     -- Set before the database is dropped: it cannot be given back from then on.
     dropping boolean NOT NULL DEFAULT false,
-    -- The name that the database had until its test ended.
-    was text,
+    -- When the statistics of a parked database were set to zero; see `recycled`.
+    stats_reset timestamptz,
     since timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- When the statistics of a recycled database were set to zero: they show what the next test does,
--- unless another session sets them to zero again.
+-- When the statistics of a recycled database without a claim were set to zero: they show what the
+-- next test does, unless another session sets them to zero again.
 CREATE TABLE IF NOT EXISTS recycled (
+    -- The first name of the database.
     database text PRIMARY KEY,
     stats_reset timestamptz
 );
@@ -56,6 +61,16 @@ CREATE TABLE IF NOT EXISTS recycled (
 CREATE TABLE IF NOT EXISTS made_role (
     name text PRIMARY KEY
 );
+
+-- The name that a clone was made with.
+CREATE OR REPLACE FUNCTION first_name(database text) RETURNS text IMMUTABLE LANGUAGE sql AS $$
+    SELECT regexp_replace(database, 'r[0-9]+$', '')
+$$;
+
+-- The name that a clone has now; null if it is not there.
+CREATE OR REPLACE FUNCTION present_name(first text) RETURNS text LANGUAGE sql AS $$
+    SELECT datname::text FROM pg_database WHERE first_name(datname::text) = present_name.first
+$$;
 
 -- Processes that are not proven dead.
 CREATE OR REPLACE FUNCTION live_leases() RETURNS SETOF integer LANGUAGE sql AS $$
@@ -88,23 +103,41 @@ CREATE OR REPLACE FUNCTION end_leases(numbers integer[]) RETURNS void LANGUAGE s
     DELETE FROM lease l WHERE l.number = ANY (numbers) AND l.number NOT IN (SELECT held_leases())
 $$;
 
+-- Frees a database whose contents equal its template.
+CREATE OR REPLACE FUNCTION free(freed claim) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO recycled VALUES (freed.database, freed.stats_reset)
+    ON CONFLICT (database) DO UPDATE SET stats_reset = excluded.stats_reset;
+    DELETE FROM claim c WHERE c.database = freed.database;
+    RETURN FOUND;
+END $$;
+
 -- Frees what dead processes had parked; returns how much that was, and how many of their claims
 -- are left.
-CREATE OR REPLACE FUNCTION free_parked(OUT freed bigint, OUT dirty bigint) LANGUAGE sql AS $$
-    WITH abandoned AS (SELECT c.* FROM claim c
-                       WHERE NOT c.retained AND c.lease NOT IN (SELECT live_leases())),
-         gone AS (DELETE FROM claim c USING abandoned a
-                  WHERE a.parked AND c.database = a.database AND c.lease = a.lease
-                  RETURNING c.database)
-    SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM abandoned WHERE NOT parked);
-$$;
+CREATE OR REPLACE FUNCTION free_parked(OUT freed bigint, OUT dirty bigint) LANGUAGE plpgsql AS $$
+DECLARE
+    abandoned claim;
+BEGIN
+    freed := 0;
+    dirty := 0;
+    FOR abandoned IN SELECT * FROM claim c
+                     WHERE NOT c.retained AND c.lease NOT IN (SELECT live_leases())
+                     FOR UPDATE SKIP LOCKED LOOP
+        IF abandoned.parked THEN
+            PERFORM free(abandoned);
+            freed := freed + 1;
+        ELSE
+            dirty := dirty + 1;
+        END IF;
+    END LOOP;
+END $$;
 
 -- Clones of the template that are pristine.
 CREATE OR REPLACE FUNCTION ready(template text) RETURNS SETOF text LANGUAGE sql AS $$
     SELECT d.datname::text
     FROM pg_database d
     WHERE starts_with(d.datname::text, ready.template || '_')
-      AND NOT EXISTS (SELECT FROM claim c WHERE c.database = d.datname)
+      AND NOT EXISTS (SELECT FROM claim c WHERE c.database = first_name(d.datname::text))
     ORDER BY d.oid
 $$;
 
@@ -120,11 +153,11 @@ DECLARE
 BEGIN
     IF own IS NOT NULL THEN
         UPDATE claim c
-        SET parked = false, was = NULL, test = claim_ready.test, since = clock_timestamp()
-        WHERE c.database = own AND c.lease = claim_ready.lease AND c.parked;
+        SET parked = false, test = claim_ready.test, since = clock_timestamp()
+        WHERE c.database = first_name(own) AND c.lease = claim_ready.lease AND c.parked
+        RETURNING c.stats_reset::text INTO stats_reset;
         IF FOUND THEN
             claimed := own;
-            stats_reset := (SELECT r.stats_reset::text FROM recycled r WHERE r.database = own);
             RETURN;
         END IF;
     END IF;
@@ -133,16 +166,17 @@ BEGIN
     FOREACH candidate IN ARRAY candidates LOOP
         ready_left := ready_left - 1;
         INSERT INTO claim (database, template, lease, test)
-        VALUES (candidate, claim_ready.template, claim_ready.lease, claim_ready.test)
+        VALUES (first_name(candidate), claim_ready.template, claim_ready.lease, claim_ready.test)
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
-            -- Another process may have claimed, used and dropped it since it was listed.
+            -- Another process may have claimed and used it since it was listed.
             IF EXISTS (SELECT FROM pg_database WHERE datname = candidate) THEN
                 claimed := candidate;
-                stats_reset := (SELECT r.stats_reset::text FROM recycled r WHERE r.database = candidate);
+                stats_reset := (SELECT r.stats_reset::text FROM recycled r
+                                WHERE r.database = first_name(candidate));
                 RETURN;
             END IF;
-            DELETE FROM claim WHERE database = candidate;
+            DELETE FROM claim WHERE database = first_name(candidate);
         END IF;
     END LOOP;
 END $$;
@@ -173,9 +207,10 @@ CREATE OR REPLACE FUNCTION database_properties(name text) RETURNS text LANGUAGE 
 BEGIN
     RETURN (SELECT jsonb_build_object(
         'owner', pg_get_userbyid(d.datdba),
-        'acl', (SELECT jsonb_agg(a.entry ORDER BY a.entry)
-                FROM (SELECT concat_ws(' ', grantee, privilege_type, is_grantable) AS entry
-                      FROM aclexplode(d.datacl)) a),
+        'acl', CASE WHEN d.datacl IS NOT NULL THEN (
+                   SELECT jsonb_agg(a.entry ORDER BY a.entry)
+                   FROM (SELECT concat_ws(' ', grantee, privilege_type, is_grantable) AS entry
+                         FROM aclexplode(d.datacl)) a) END,
         'limit', d.datconnlimit,
         'comment', (SELECT s.description FROM pg_shdescription s
                     WHERE s.classoid = 'pg_database'::regclass AND s.objoid = d.oid),
@@ -191,74 +226,52 @@ BEGIN
       AND NOT EXISTS (SELECT FROM pg_get_replication_slots() s WHERE s.datoid = d.oid));
 END $$;
 
--- Renames a database whose test has ended: the addresses that the test has given away lead nowhere
--- from then on. Returns the new name once no session can begin there any more; null if that takes
--- long, or if the database is about to be dropped.
---
--- ALTER DATABASE does not rename a database that has a session. A session that begins takes a lock on
--- the database, looks its name up again, and is listed before it lets go of the lock. So after the
--- commit it is refused, has the lock, or is listed.
-CREATE OR REPLACE PROCEDURE rename_claimed(name text, INOUT renamed text) LANGUAGE plpgsql AS $$
+-- Gives back a database whose contents equal its template: to a next test of its holder, parked for
+-- one, or to all. Not if something outside of it was changed, or it is about to be dropped: false,
+-- then.
+CREATE OR REPLACE FUNCTION give_back(name text, stats_reset timestamptz, parked boolean, next_test text)
+RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
-    renamed_oid oid;
+    given claim;
 BEGIN
     UPDATE claim c
-    SET database = c.template || '_' || nextval('clone_number'), was = c.database
-    WHERE c.database = rename_claimed.name AND NOT c.dropping
-    RETURNING c.database INTO renamed;
-    UPDATE pg_database d SET datname = renamed
-    WHERE d.datname = rename_claimed.name AND renamed IS NOT NULL
-    RETURNING d.oid INTO renamed_oid;
-    DELETE FROM recycled r WHERE r.database = rename_claimed.name;
-    COMMIT;
-    FOR attempt IN 1..50 LOOP
-        IF NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'object'
-                           AND l.classid = 'pg_database'::regclass AND l.objid = renamed_oid) THEN
-            RETURN;
-        END IF;
-        PERFORM pg_sleep(0.002);
-    END LOOP;
-    renamed := NULL;
+    SET parked = give_back.parked AND next_test IS NULL,
+        test = coalesce(next_test, c.test),
+        stats_reset = give_back.stats_reset,
+        since = clock_timestamp()
+    FROM pg_database d, template t
+    WHERE d.datname = give_back.name AND c.database = first_name(give_back.name)
+      AND t.name = c.template
+      AND NOT c.dropping AND NOT d.datistemplate AND d.datallowconn
+      AND database_properties(d.datname) = t.properties
+    RETURNING c.* INTO given;
+    IF FOUND AND NOT give_back.parked THEN
+        PERFORM free(given);
+    END IF;
+    RETURN given.database IS NOT NULL;
 END $$;
 
--- Gives back a database whose contents equal its template, parked for its holder's next test or to
--- all, unless something outside of it was changed, or it is about to be dropped: false, then.
-CREATE OR REPLACE FUNCTION give_back(name text, stats_reset timestamptz, parked boolean)
-RETURNS boolean LANGUAGE plpgsql AS $$
-BEGIN
-    IF NOT EXISTS (
-        SELECT FROM pg_database d
-            JOIN claim c ON c.database = d.datname JOIN template t ON t.name = c.template
-        WHERE d.datname = give_back.name AND NOT d.datistemplate AND d.datallowconn
-          AND database_properties(d.datname) = t.properties
-    ) THEN
-        RETURN false;
-    END IF;
-    IF give_back.parked THEN
-        UPDATE claim c SET parked = true WHERE c.database = name AND NOT c.dropping;
-    ELSE
-        DELETE FROM claim c WHERE c.database = name AND NOT c.dropping;
-    END IF;
-    IF NOT FOUND THEN
-        RETURN false;
-    END IF;
-    INSERT INTO recycled VALUES (name, give_back.stats_reset);
-    RETURN true;
-END $$;
-
--- Says that the holder is about to drop a database, and returns its name, which may be newer than
--- the one that the holder knows; null if it is no longer the holder's to drop.
+-- Says that the holder is about to drop a database, and returns its present name; null if it is no
+-- longer the holder's to drop.
 CREATE OR REPLACE FUNCTION begin_drop(name text, lease integer) RETURNS text LANGUAGE sql AS $$
     UPDATE claim c SET dropping = true
-    WHERE begin_drop.name IN (c.database, c.was) AND c.lease = begin_drop.lease AND NOT c.parked
-    RETURNING c.database
+    WHERE c.database = first_name(begin_drop.name) AND c.lease = begin_drop.lease AND NOT c.parked
+    RETURNING coalesce(present_name(c.database), c.database)
 $$;
 
--- Forgets a database that was dropped.
-CREATE OR REPLACE FUNCTION dropped(name text) RETURNS void LANGUAGE sql AS $$
-    DELETE FROM recycled WHERE database = name;
-    DELETE FROM claim WHERE database = name;
-$$;
+-- Forgets a database that was dropped. Returns its present name if it is still there: it may have
+-- been renamed meanwhile.
+CREATE OR REPLACE FUNCTION dropped(name text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    first text := first_name(name);
+    present text := present_name(first);
+BEGIN
+    IF present IS NULL THEN
+        DELETE FROM recycled WHERE database = first;
+        DELETE FROM claim WHERE database = first;
+    END IF;
+    RETURN present;
+END $$;
 
 -- Takes over one claim whose process is dead; null if there is none.
 CREATE OR REPLACE FUNCTION take_over(lease integer) RETURNS text LANGUAGE sql AS $$
@@ -268,7 +281,7 @@ CREATE OR REPLACE FUNCTION take_over(lease integer) RETURNS text LANGUAGE sql AS
         WHERE NOT c.retained AND NOT c.parked AND c.lease NOT IN (SELECT live_leases())
         FOR UPDATE SKIP LOCKED LIMIT 1
     )
-    RETURNING database
+    RETURNING coalesce(present_name(database), database)
 $$;
 
 -- A template that no process will use any more, and none is making: half-made by a process that is

@@ -8,12 +8,12 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection, PgPool, Row};
 
 use super::address;
-use super::clones::top_up;
+use super::clones::{self, top_up};
 use super::drops::drop_claimed;
 use super::failure::failed;
 use super::log::lines_of;
 use super::reuse::recycle::{Known, Reset, recycle};
-use super::reuse::session::{Mark, Session};
+use super::reuse::session::{Claimed, Mark, Session, Taken};
 use super::script::Script;
 use super::slot::{Origin, TestDatabase};
 use super::sql::literal;
@@ -89,21 +89,17 @@ impl TestDatabase {
         let Some(snapshot) = template::snapshot(&self.server, template).await? else {
             return Ok(false);
         };
+        let renamed = clones::next_name(&self.database);
         let known = Known {
             snapshot: &snapshot,
+            renamed: &renamed,
             version: self.server.info.version_number,
             stats_reset,
             mark,
         };
         // Statements that it has prepared are closed with the others.
         connection.clear_cached_statements().await?;
-        let mut renamed = None;
-        let closing = async {
-            let rename = format!("CALL rename_claimed({}, NULL)", literal(&self.database));
-            renamed = self.server.ask(&rename).await?.try_get(0)?;
-            Ok(renamed.is_some())
-        };
-        let recycled = recycle(&mut connection, &known, closing).await;
+        let recycled = recycle(&mut connection, &known).await;
         let Ok(Some(Reset {
             stats_reset,
             as_new,
@@ -113,26 +109,56 @@ impl TestDatabase {
             connection.close_hard().await?;
             return recycled.map(|_| false);
         };
-        let reset = stats_reset.map_or_else(|| "NULL".to_owned(), |reset| literal(&reset));
-        let database: String = renamed.unwrap_or_default();
-        let give_back = format!(
-            "SELECT give_back({}, {reset}, {as_new})",
-            literal(&database)
-        );
-        if !as_new {
+        let next = if as_new {
+            self.server.sessions.next_waiting(template)
+        } else {
             connection.close_hard().await?;
-            return self.server.ask(&give_back).await?.try_get(0);
+            return self
+                .give_back(&renamed, stats_reset.as_deref(), "false, NULL")
+                .await;
+        };
+        let to = next.as_ref().map(|next| literal(&next.test));
+        let to = format!("true, {}", to.as_deref().unwrap_or("NULL"));
+        let given = self
+            .give_back(&renamed, stats_reset.as_deref(), &to)
+            .await?;
+        let session = Session {
+            connection,
+            mark,
+            opened_in: self.opened_in.clone(),
+        };
+        match next {
+            Some(next) if given => {
+                let taken = Taken {
+                    database: renamed,
+                    session,
+                    claimed: Claimed::Yes { stats_reset },
+                };
+                // If that test has ended meanwhile, the database is nobody's.
+                Ok(next.answer.send(taken).is_ok())
+            }
+            None if given => {
+                self.park(renamed, session);
+                Ok(true)
+            }
+            _ => Ok(false),
         }
-        let given: bool = self.server.ask(&give_back).await?.try_get(0)?;
-        if given {
-            let session = Session {
-                connection,
-                mark,
-                opened_in: self.opened_in.clone(),
-            };
-            self.park(database, session);
-        }
-        Ok(given)
+    }
+
+    /// Gives a database back that was reset.
+    async fn give_back(
+        &self,
+        database: &str,
+        stats_reset: Option<&str>,
+        to: &str,
+    ) -> Result<bool, sqlx::Error> {
+        let reset = stats_reset.map(literal);
+        let give_back = format!(
+            "SELECT give_back({}, {}, {to})",
+            literal(database),
+            reset.as_deref().unwrap_or("NULL")
+        );
+        self.server.ask(&give_back).await?.try_get(0)
     }
 
     /// Parks a session in a database for a next test of this process. The one that was parked for
@@ -147,7 +173,7 @@ impl TestDatabase {
             // What is not given back now is given back when this process has ended.
             let _ = session.connection.close().await;
             let free = format!(
-                "WITH freed AS (DELETE FROM claim WHERE parked AND database = {} RETURNING 1) SELECT 1",
+                "SELECT count(free(c)) FROM claim c WHERE c.parked AND c.database = first_name({})",
                 literal(&database)
             );
             let _ = server.ask(&free).await;
@@ -206,7 +232,7 @@ impl Slot for TestDatabase {
         };
         if returned == Returned::Retained {
             let retain = format!(
-                "WITH retained AS (UPDATE claim SET retained = true WHERE database = {} RETURNING 1) SELECT 1",
+                "WITH retained AS (UPDATE claim SET retained = true WHERE database = first_name({}) RETURNING 1) SELECT 1",
                 literal(&self.database)
             );
             // If this fails, the database is dropped later.
@@ -267,7 +293,7 @@ impl Slot for TestDatabase {
         // As the server's log has times.
         const SINCE: &str = "to_char(since AT TIME ZONE current_setting('log_timezone'), 'YYYY-MM-DD HH24:MI:SS.MS')";
         let since = format!(
-            "SELECT coalesce((SELECT {SINCE} FROM claim WHERE database = {}), '')",
+            "SELECT coalesce((SELECT {SINCE} FROM claim WHERE database = first_name({})), '')",
             literal(&self.database)
         );
         let since = self.server.ask(&since).await;

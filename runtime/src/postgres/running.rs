@@ -14,7 +14,7 @@ const NO_DATABASE: &str = "3D000";
 /// Claims of tests that run, and those that are retained. A process that has ended before its
 /// database was dropped has no session.
 const CLAIMS: &str = "
-    SELECT database, test, retained FROM claim
+    SELECT coalesce(present_name(database), database) AS database, test, retained FROM claim
     WHERE retained OR (NOT parked AND NOT dropping AND lease IN (SELECT held_leases()))
     ORDER BY since";
 

@@ -14,6 +14,7 @@ use super::failure::{code, failed};
 use super::files::{self, File};
 use super::migrations::Migrations;
 use super::migrator::{self, Origin};
+use super::registry;
 use super::roles::Before;
 use super::script::{MIGRATION, Script};
 use super::sql;
@@ -156,6 +157,8 @@ impl Schema {
     /// Returns a hash of all content: equal schemas of one role share a template.
     pub(super) fn hash(&self, user: &str) -> String {
         let mut hash = DefaultHasher::new();
+        // What another registry knows of a database of the same name, this one does not.
+        registry::NAME.hash(&mut hash);
         self.prefixes(user).last().hash(&mut hash);
         for seed in &self.seeds {
             seed.text.hash(&mut hash);

@@ -51,8 +51,8 @@ pub struct Server {
     pub(super) sessions: Sessions,
     /// One task at a time prewarms clones.
     pub(super) topping_up: Mutex<()>,
-    /// The port of ours that greets as a server does, once it is needed.
-    pub(super) greeter: OnceCell<Option<u16>>,
+    /// How to connect to the port of ours that greets as a server does, once it is needed.
+    pub(super) greeter: OnceCell<Option<PgConnectOptions>>,
     /// Whether the lease is looked at.
     watched: OnceCell<()>,
 }

@@ -32,7 +32,7 @@ pub struct TestDatabase {
     pub(super) mark: Option<Mark>,
     /// The name that the database had when that session was opened.
     pub(super) opened_in: String,
-    pub(super) greeter: Option<u16>,
+    pub(super) greeter: Option<PgConnectOptions>,
     /// How many connections the pool has made, that session included.
     pub(super) made: Arc<AtomicUsize>,
     /// Pools of other clients, which are closed at the test's end.
@@ -88,7 +88,8 @@ impl TestDatabase {
                 mark,
                 opened_in,
             } = session;
-            self.greeter = *self.server.greeter.get_or_init(session::greeter).await;
+            let greeter = self.server.greeter.get_or_init(session::greeter).await;
+            self.greeter.clone_from(greeter);
             self.session = Mutex::new(Some(connection));
             self.mark = Some(mark);
             self.opened_in = opened_in;
@@ -143,7 +144,14 @@ impl TestDatabase {
             match self.take_session() {
                 Some(session) => {
                     let made = Arc::clone(&self.made);
-                    session::pool(session, settings, self.options(), self.greeter, made).await
+                    session::pool(
+                        session,
+                        settings,
+                        self.options(),
+                        self.greeter.clone(),
+                        made,
+                    )
+                    .await
                 }
                 None => settings.connect_lazy_with(self.options()),
             }

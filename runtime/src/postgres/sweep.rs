@@ -80,7 +80,7 @@ async fn stop_creating(server: &Server, name: &str) -> Result<(), sqlx::Error> {
 /// Forgets databases that were retained for people, once these have dropped them.
 async fn forget_retained(server: &Server) -> Result<(), sqlx::Error> {
     let forget = "DELETE FROM claim WHERE retained
-                  AND database NOT IN (SELECT datname FROM pg_database)";
+                  AND present_name(database) IS NULL";
     sqlx::raw_sql(forget)
         .execute(&server.work)
         .await

@@ -13,7 +13,7 @@ use super::{as_user, directory, end, finish, free_port, output, wait_for, wrappe
 /// The role that tests have: it may create databases, and nothing else.
 pub const ROLE: &str = "tester";
 /// The database in which processes with this role know of each other.
-pub const REGISTRY: &str = "container_test_3_tester";
+pub const REGISTRY: &str = "container_test_4_tester";
 /// Its password.
 pub const PASSWORD: &str = "tell-nobody";
 
@@ -220,7 +220,7 @@ impl Postgres {
 
     /// The databases that hold what processes know of each other: one per role that has come.
     fn registries(&self) -> Vec<String> {
-        self.rows("SELECT datname FROM pg_database WHERE datname LIKE 'container\\_test\\_3\\_%'")
+        self.rows("SELECT datname FROM pg_database WHERE starts_with(datname, 'container_test_4_')")
     }
 
     /// The finished templates.

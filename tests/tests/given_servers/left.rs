@@ -195,7 +195,7 @@ fn templates_go_when_no_process_used_them_for_a_day_and_nothing_of_others_goes()
         format!("{used_template}_1"),
         format!("{other_template}_99"),
         "ct_crate_0123456789ab".to_owned(),
-        "container_test_3".to_owned(),
+        "container_test_4".to_owned(),
     ];
     for name in &theirs {
         postgres.psql(&format!("CREATE DATABASE \"{name}\" OWNER tester"));

@@ -60,7 +60,7 @@ pub(crate) fn is_recycled(database: &str) -> bool {
         for _ in 0..1_000 {
             let (exists, in_use): (bool, bool) = sqlx::query_as(
                 "SELECT EXISTS (SELECT FROM pg_database WHERE oid = $1::text::oid),
-                        EXISTS (SELECT FROM claim c JOIN pg_database d ON d.datname = c.database
+                        EXISTS (SELECT FROM claim c JOIN pg_database d ON first_name(d.datname) = c.database
                                 WHERE d.oid = $1::text::oid AND NOT c.parked)",
             )
             .bind(database)
@@ -85,7 +85,7 @@ pub(crate) async fn options(cx: &TestContext) -> PgConnectOptions {
 /// The number of a test's database.
 pub(crate) async fn number(cx: &TestContext) -> String {
     let options = options(cx).await;
-    REGISTRY.get_or_init(|| options.clone().database("container_test_3"));
+    REGISTRY.get_or_init(|| options.clone().database("container_test_4"));
     let mut registry = registry().await;
     let number = number_of(&mut registry, options.get_database().unwrap()).await;
     registry.close().await.unwrap();

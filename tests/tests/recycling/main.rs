@@ -9,16 +9,18 @@ mod late;
 mod processes;
 mod sessions;
 
+use std::collections::HashSet;
 use std::fmt::Write;
+use std::thread;
 use std::time::Duration;
 
 use container_test::TestContext;
 use container_test::sqlx::pool::PoolConnection;
-use container_test::sqlx::{PgPool, Postgres, raw_sql};
+use container_test::sqlx::{Connection, PgPool, Postgres, raw_sql};
 use container_test_tests::random::Random;
 
 use self::fingerprint::{Fingerprint, difference, fingerprint, follow_up};
-use self::harness::{Line, is_recycled, options};
+use self::harness::{Line, is_recycled, number, options, registry};
 use self::kinds::{Fate, KINDS, Kind};
 
 /// What a clone is like, at first and after more was done to it.
@@ -275,4 +277,50 @@ fn blocking_work_that_a_test_leaves_ends_the_database() {
         .test(async |_| tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_secs(2))));
     assert!(!is_recycled(&database), "it may still use the database");
     drop(blocking);
+}
+
+/// More tests at once than databases are reset at once: most of them wait for one.
+#[test]
+fn a_database_that_goes_to_a_waiting_test_is_claimed_for_it() {
+    let line = Line::new("waiting");
+    let look = async |cx: TestContext| {
+        number(&cx).await;
+        let name = options(&cx).await.get_database().unwrap().to_owned();
+        let pool: PgPool = cx.get().await.unwrap();
+        let rows: i64 = sqlx::query_scalar(
+            "WITH mine AS (INSERT INTO users (name) VALUES ('mine')) SELECT count(*) FROM users",
+        )
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+        let mut registry = registry().await;
+        let claims: Vec<bool> =
+            sqlx::query_scalar("SELECT parked FROM claim WHERE database = first_name($1)")
+                .bind(&name)
+                .fetch_all(&mut registry)
+                .await
+                .unwrap();
+        registry.close().await.unwrap();
+        (name, rows, claims)
+    };
+    let (_, (_, rows, _)) = line.test(look);
+    let in_a_row = || (0..25).map(|_| line.test(look).1).collect::<Vec<_>>();
+    let all: Vec<_> = thread::scope(|scope| {
+        let tests: Vec<_> = (0..6).map(|_| scope.spawn(in_a_row)).collect();
+        let tests = tests.into_iter().map(|test| test.join().unwrap());
+        tests.flatten().collect()
+    });
+    for (name, found, claims) in &all {
+        assert_eq!(
+            (*found, claims.as_slice()),
+            (rows, [false].as_slice()),
+            "{name}"
+        );
+    }
+    let names: HashSet<&str> = all.iter().map(|(name, ..)| name.as_str()).collect();
+    assert_eq!(
+        names.len(),
+        all.len(),
+        "each test has an address of its own"
+    );
 }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use container_test::TestContext;
-use container_test::sqlx::{Connection, PgConnection, PgPool, raw_sql};
+use container_test::sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row, raw_sql};
 
 use crate::harness::{Line, is_recycled, name_of, number, registry, wait};
 
@@ -43,6 +43,7 @@ fn role() {
         "leave" => leave(),
         "take" => take(),
         "crowd" => crowd(),
+        "halfway" => halfway(),
         other => panic!("{other} is no role"),
     }
 }
@@ -84,9 +85,8 @@ fn take() {
     });
 }
 
-/// Claims all that is ready for tests of the template, for as long as the connection lives; not the
-/// database of this name, which is another test's to take.
-async fn claim_all(connection: &mut PgConnection, template: &str, except: Option<&str>) {
+/// Takes a lease that lasts as long as the connection.
+async fn lease(connection: &mut PgConnection) -> i32 {
     let lease: i32 = sqlx::query_scalar("SELECT nextval('lease_number')::integer")
         .fetch_one(&mut *connection)
         .await
@@ -98,6 +98,13 @@ async fn claim_all(connection: &mut PgConnection, template: &str, except: Option
     .execute(&mut *connection)
     .await
     .unwrap();
+    lease
+}
+
+/// Claims all that is ready for tests of the template, for as long as the connection lives; not the
+/// database of this name, which is another test's to take.
+async fn claim_all(connection: &mut PgConnection, template: &str, except: Option<&str>) {
+    let lease = lease(connection).await;
     // Clones may still be on their way, and one may be about to be begun.
     let mut quiet = 0;
     while quiet < 2 {
@@ -110,7 +117,7 @@ async fn claim_all(connection: &mut PgConnection, template: &str, except: Option
         .unwrap();
         let claimed = sqlx::query(
             "INSERT INTO claim (database, template, lease, test)
-             SELECT ready, $1, $2, '' FROM ready($1) WHERE ready IS DISTINCT FROM $3
+             SELECT first_name(ready), $1, $2, '' FROM ready($1) WHERE ready IS DISTINCT FROM $3
              ON CONFLICT DO NOTHING",
         );
         let claimed = claimed.bind(template).bind(lease).bind(except);
@@ -160,7 +167,7 @@ fn the_reset_databases_of_a_killed_process_go_to_the_next_and_the_rest_is_droppe
 
 /// Waits until the server has seen that the process which has claimed a database has ended.
 async fn has_ended(connection: &mut PgConnection, database: &str) {
-    let held = "SELECT EXISTS (SELECT FROM claim c JOIN pg_database d ON d.datname = c.database
+    let held = "SELECT EXISTS (SELECT FROM claim c JOIN pg_database d ON first_name(d.datname) = c.database
                                WHERE d.oid = $1::text::oid
                                  AND c.lease IN (SELECT held_leases()))";
     for _ in 0..1_000 {
@@ -178,7 +185,7 @@ async fn has_ended(connection: &mut PgConnection, database: &str) {
 }
 
 async fn is_parked(connection: &mut PgConnection, database: &str) -> bool {
-    let parked = "SELECT EXISTS (SELECT FROM claim c JOIN pg_database d ON d.datname = c.database
+    let parked = "SELECT EXISTS (SELECT FROM claim c JOIN pg_database d ON first_name(d.datname) = c.database
                                  WHERE c.parked AND d.oid = $1::text::oid)";
     sqlx::query_scalar(parked)
         .bind(database)
@@ -241,4 +248,99 @@ fn a_process_parks_a_limited_number_of_sessions() {
     // Older ones do not show whether a session equals a new one.
     let parked = if version < 160_000 { 0 } else { PARKED };
     assert_eq!(in_a_process("crowd", line, ""), parked.to_string());
+}
+
+/// A setting that a clone gets once it has been created.
+const WITH_SETTING: &str = "
+    DO $$ BEGIN
+        EXECUTE format('ALTER DATABASE %I SET work_mem = ''3MB''', current_database());
+    END $$";
+
+/// Says how many clones are ready while the next one has no setting yet. One test at a time has clones
+/// made in a process.
+fn halfway() {
+    let line = line().with_schema(WITH_SETTING);
+    let (first, ()) = line.test(async |_| ());
+    wait(async {
+        let mut connection = registry().await;
+        let name = name_of(&mut connection, &first).await.unwrap();
+        let (template, _) = name.rsplit_once('_').unwrap();
+        claim_all(&mut connection, template, None).await;
+        // A test that takes the last one has the next ones made.
+        let free = "DELETE FROM claim WHERE database IN
+                        (SELECT database FROM claim WHERE template = $1 AND test = '' LIMIT 1)";
+        let free = sqlx::query(free).bind(template);
+        assert_eq!(
+            free.execute(&mut connection).await.unwrap().rows_affected(),
+            1
+        );
+        raw_sql("BEGIN; LOCK TABLE pg_db_role_setting IN EXCLUSIVE MODE")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        let test = thread::spawn(move || line.without_recycling().test(async |_| ()));
+        let (mut halfway, mut ready) = (false, 0_i64);
+        for _ in 0..1_000 {
+            (halfway, ready) = sqlx::query_as(
+                "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+                                    AND query LIKE 'ALTER DATABASE %' || $1 || '%'),
+                        (SELECT count(*) FROM ready($1))",
+            )
+            .bind(template)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+            if halfway {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        raw_sql("COMMIT").execute(&mut connection).await.unwrap();
+        assert!(halfway, "no clone gets its setting");
+        test.join().unwrap();
+        println!("SAID {ready}");
+        connection.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_clone_is_ready_once_it_has_all_that_its_template_has() {
+    let line = line();
+    assert_eq!(in_a_process("halfway", line, ""), "0");
+}
+
+#[test]
+fn a_database_that_is_renamed_while_it_is_dropped_is_not_forgotten() {
+    line().test(async |cx| {
+        number(&cx).await;
+        let mut connection = registry().await;
+        let text = async |connection: &mut PgConnection, query: String| -> Option<String> {
+            let row = raw_sql(AssertSqlSafe(query)).fetch_one(connection).await;
+            row.unwrap().get(0)
+        };
+        let lease = lease(&mut connection).await;
+        let claim = format!("SELECT claim_new('ct_renamed', {lease}, 'a test', NULL, NULL)");
+        let name = text(&mut connection, claim).await.unwrap();
+        let renamed = format!("{name}r1");
+        let execute = [
+            format!("CREATE DATABASE {name}"),
+            format!("UPDATE pg_database SET datname = '{renamed}' WHERE datname = '{name}'"),
+        ];
+        for statement in execute {
+            let statement = raw_sql(AssertSqlSafe(statement));
+            statement.execute(&mut connection).await.unwrap();
+        }
+        let dropped = format!("SELECT dropped('{name}')");
+        let left = text(&mut connection, dropped.clone()).await;
+        let begun = format!("SELECT begin_drop('{name}', {lease})");
+        let begun = text(&mut connection, begun).await;
+        let drop = raw_sql(AssertSqlSafe(format!("DROP DATABASE {renamed}")));
+        drop.execute(&mut connection).await.unwrap();
+        assert_eq!(left.as_ref(), Some(&renamed));
+        assert_eq!(begun, Some(renamed));
+        assert_eq!(text(&mut connection, dropped).await, None);
+        let claims = format!("SELECT count(*)::text FROM claim WHERE database = '{name}'");
+        assert_eq!(text(&mut connection, claims).await.unwrap(), "0");
+        connection.close().await.unwrap();
+    });
 }

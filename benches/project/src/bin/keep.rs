@@ -17,7 +17,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 /// Templates and the registry are there whatever the tests do.
 const DATABASES: &str = "
     FROM pg_database
-    WHERE NOT datistemplate AND datname NOT IN ('postgres', 'container_test_3')";
+    WHERE NOT datistemplate AND datname NOT IN ('postgres', 'container_test_4')";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {

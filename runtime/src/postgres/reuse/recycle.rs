@@ -18,12 +18,14 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
 use super::memory::{MEMORY, Memory};
 use super::session::Mark;
 use super::snapshot::{Snapshot, Table, vacuum_options};
 use crate::hash::random;
+use crate::postgres::sql::literal;
 
 /// How long to wait for what takes a moment.
 const MOMENT: Duration = Duration::from_millis(2);
@@ -35,25 +37,31 @@ const ATTEMPTS: usize = 10;
 /// what is emptied leaves its indexes as large as they are, and more work than a new clone.
 const PAGES: i64 = 8;
 
-/// Ends what the session was at, and what it has set: all that `DISCARD ALL` does, which cannot be
-/// sent with others, but for temporary tables, which end the database's use anyway; and the origin of
-/// what it replicates, which `DISCARD ALL` leaves. It returns first whether it was counting what it
-/// wrote: a superuser can switch that off.
+/// Ends what the session has set: all that `DISCARD ALL` does, which cannot be sent with others, but
+/// for temporary tables, which end the database's use anyway; and the origin of what it replicates,
+/// which `DISCARD ALL` leaves. `random()` gets a new seed, which only the session knows: a test may
+/// have set one.
+///
+/// It returns first whether the session was counting what it wrote, which a superuser can switch off,
+/// and whether it was in a transaction: one that has just begun has the time of its statement. To roll
+/// back without looking would leave a warning in the server's log for each test.
+///
+/// It ends with a new name for the database: addresses that the test has given away lead nowhere from
+/// then on. ALTER DATABASE does not rename a database that has a session.
 const RESET_SESSION: &str = "
-    ROLLBACK;
-    SELECT current_setting('track_counts')::boolean;
+    SET TRANSACTION READ WRITE;
+    SELECT current_setting('track_counts')::boolean AS counting,
+           now() <> statement_timestamp() AS in_transaction;
     CLOSE ALL;
     SET SESSION AUTHORIZATION DEFAULT;
     RESET ALL;
     DEALLOCATE ALL;
     UNLISTEN *;
     DISCARD PLANS;
-    SELECT pg_stat_get_db_stat_reset_time($database::oid)::text AS reset, pg_backend_pid() AS pid;
-    SELECT pg_stat_force_next_flush(), pg_advisory_unlock_all(),
-           CASE WHEN pg_replication_origin_session_is_setup() THEN pg_replication_origin_session_reset() END";
-
-/// Draws a new seed for `random()`, which only the session knows: a test may have set one.
-const NEW_SEED: &str = "SELECT setseed($seed)";
+    SELECT pg_stat_get_db_stat_reset_time($database::oid)::text AS reset, pg_backend_pid() AS pid,
+           pg_stat_force_next_flush(), pg_advisory_unlock_all(), setseed($seed),
+           CASE WHEN pg_replication_origin_session_is_setup() THEN pg_replication_origin_session_reset() END;
+    UPDATE pg_catalog.pg_database SET datname = $renamed WHERE oid = $database";
 
 /// Forgets the numbers that the session has drawn from sequences; to set one back draws one, too.
 const DISCARD_NUMBERS: &str = "DISCARD SEQUENCES";
@@ -73,12 +81,12 @@ const STATISTICS: &str = "
                    (pg_stat_file(pg_relation_filepath(oid))).size / current_setting('block_size')::bigint
                END AS pages
         FROM pg_class
-        WHERE relkind IN ('r', 'm') AND NOT relisshared AND relnamespace <> 99 -- pg_toast
+        WHERE relkind IN ('r', 'm', 'S') AND NOT relisshared AND relnamespace <> 99 -- pg_toast
     ) relation
-    WHERE inserted + changed + maintained > 0 OR (pages > 0 AND oid = ANY ($empty))
-    UNION ALL
-    SELECT oid::bigint, 'S', 0, 0, 0, false FROM pg_class
-    WHERE relkind = 'S' AND pg_stat_get_blocks_fetched(oid) > 0";
+    WHERE CASE relkind
+              WHEN 'S' THEN pg_stat_get_blocks_fetched(oid) > 0
+              ELSE inserted + changed + maintained > 0 OR (pages > 0 AND oid = ANY ($empty))
+          END";
 
 /// A database that equals its template.
 pub(in crate::postgres) struct Reset {
@@ -97,30 +105,34 @@ pub(in crate::postgres) struct Known<'a> {
     pub(in crate::postgres) stats_reset: Option<&'a str>,
     /// The session that looks.
     pub(in crate::postgres) mark: Mark,
+    /// The name that the database gets.
+    pub(in crate::postgres) renamed: &'a str,
 }
 
-/// Proves that the database equals its template, once everything that can be undone is. `closing`
-/// returns whether no other session can begin in it any more.
+/// Renames the database, and proves that it equals its template, once everything that can be undone
+/// is.
 pub(in crate::postgres) async fn recycle(
     connection: &mut PgConnection,
     known: &Known<'_>,
-    closing: impl Future<Output = Result<bool, sqlx::Error>>,
 ) -> Result<Option<Reset>, sqlx::Error> {
     let (mark, oid) = (known.mark, known.mark.database);
-    // Its name changes meanwhile.
-    let reset = RESET_SESSION.replace("$database", &oid.to_string());
-    let seed = NEW_SEED.replace("$seed", &random_seed());
-    let reset = sqlx::raw_sql(AssertSqlSafe(format!("{reset}; {seed}")));
-    let (rows, closed) = tokio::join!(reset.fetch_all(&mut *connection), closing);
-    let (rows, closed) = (rows?, closed?);
-    let [counting, session, ..] = &rows[..] else {
+    let reset = RESET_SESSION
+        .replace("$database", &oid.to_string())
+        .replace("$renamed", &literal(known.renamed))
+        .replace("$seed", &random_seed());
+    let mut rows = ask(connection, &reset).await;
+    let in_transaction =
+        |rows: &Vec<PgRow>| rows.first().is_some_and(|row| row.get("in_transaction"));
+    if rows.as_ref().map_or(true, in_transaction) {
+        connection.execute("ROLLBACK").await?;
+        rows = ask(connection, &reset).await;
+    }
+    let rows = rows?;
+    let [before, session] = &rows[..] else {
         return Ok(None);
     };
-    if !closed {
-        return Ok(None);
-    }
     let reset: Option<String> = session.try_get("reset")?;
-    if !counting.try_get::<bool, _>(0)? || reset.as_deref() != known.stats_reset {
+    if !before.try_get::<bool, _>("counting")? || reset.as_deref() != known.stats_reset {
         return Ok(None);
     }
     let parkable = mark.settings.is_some();
@@ -156,9 +168,7 @@ pub(in crate::postgres) async fn recycle(
                 .execute(&mut *connection)
                 .await?;
         }
-        let rows = sqlx::raw_sql(AssertSqlSafe(proof.clone()))
-            .fetch_all(&mut *connection)
-            .await?;
+        let rows = ask(connection, &proof).await?;
         let [clean, _, done] = &rows[..] else {
             break;
         };
@@ -174,6 +184,13 @@ pub(in crate::postgres) async fn recycle(
     Ok(None)
 }
 
+/// Returns the rows of all answers to a message.
+async fn ask(connection: &mut PgConnection, message: &str) -> Result<Vec<PgRow>, sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(message.to_owned()))
+        .fetch_all(connection)
+        .await
+}
+
 /// Returns a number between -1 and 1.
 fn random_seed() -> String {
     let digits = random().unwrap_or_default();
@@ -181,20 +198,27 @@ fn random_seed() -> String {
     format!("{}", f64::from(number) / f64::from(u32::MAX) * 2.0 - 1.0)
 }
 
-/// The query that says whether a session is the only one of its database.
+/// What says whether a session is the only one of its database, and none is about to begin there by
+/// a name that the database had before.
+///
+/// A session that begins takes a lock on the database, looks its name up again, and is listed before
+/// it lets go of the lock. So once the new name is committed, it is refused, has the lock, or is
+/// listed; and it is looked for in this order.
 fn alone(database: i64) -> String {
-    format!("SELECT pg_stat_get_db_numbackends({database}::oid) = 1 AS alone")
+    format!(
+        "CASE WHEN EXISTS (SELECT FROM pg_locks WHERE locktype = 'object'
+                               AND classid = 'pg_database'::regclass AND objid = {database})
+              THEN false ELSE pg_stat_get_db_numbackends({database}::oid) = 1 END AS alone"
+    )
 }
 
 /// Waits for sessions that were closed: they take a moment to leave.
 async fn is_alone(connection: &mut PgConnection, database: i64) -> Result<bool, sqlx::Error> {
-    let alone = alone(database);
+    let alone = format!("SELECT {}", alone(database));
     for _ in 0..50 {
         tokio::time::sleep(MOMENT).await;
-        let row = sqlx::raw_sql(AssertSqlSafe(alone.clone()))
-            .fetch_one(&mut *connection)
-            .await?;
-        if row.get(0) {
+        let rows = ask(connection, &alone).await?;
+        if rows.first().is_some_and(|row| row.get("alone")) {
             return Ok(true);
         }
     }
@@ -234,29 +258,25 @@ async fn undo_plan<'a>(
     let statistics = STATISTICS
         .replace("$tables", &oids(snapshot.tables.iter()))
         .replace("$empty", &oids(snapshot.empty()));
-    // To look at sessions and statistics takes memory until the end of the message.
-    let mut query = if memory {
-        format!("{MEMORY};")
+    // To look at sessions and statistics takes memory: that is looked at first.
+    let (asked, from) = if memory {
+        ("memory.*, ", format!("FROM ({}) memory", *MEMORY))
     } else {
-        String::new()
+        ("", String::new())
     };
-    let _ = write!(query, "{}; {statistics}", alone(database));
-    let rows = sqlx::raw_sql(AssertSqlSafe(query))
-        .fetch_all(connection)
-        .await?;
-    let mut rows = rows.iter();
-    let memory = match if memory { rows.next() } else { None } {
-        Some(row) => Some(Memory {
-            settings: row.try_get("settings")?,
-            names: row.try_get("names")?,
-        }),
-        None => None,
-    };
-    let alone = match rows.next() {
-        Some(row) => row.try_get("alone")?,
-        None => false,
+    let query = format!("SELECT {asked}{} {from}; {statistics}", alone(database));
+    let rows = ask(connection, &query).await?;
+    let (session, rows) = rows.split_first().ok_or(sqlx::Error::RowNotFound)?;
+    let memory = if memory {
+        Some(Memory {
+            settings: session.try_get("settings")?,
+            harmless: session.try_get("harmless")?,
+        })
+    } else {
+        None
     };
     let undo: Option<Vec<Undo<'_>>> = rows
+        .iter()
         .map(|row| match row.get("kind") {
             "S" => snapshot
                 .restore_sequence(row.get("oid"))
@@ -278,7 +298,7 @@ async fn undo_plan<'a>(
         .collect();
     Ok(Plan {
         undo,
-        alone,
+        alone: session.try_get("alone")?,
         memory,
     })
 }

@@ -20,7 +20,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Row};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::oneshot;
 
 use super::memory::MEMORY;
 
@@ -73,7 +73,10 @@ impl Session {
         let mut connection = PgConnection::connect_with(options).await.ok()?;
         let mark = if parkable {
             // Most sessions that are used at all load it sooner or later.
-            format!("LOAD 'plpgsql'; SELECT {NUMBERS}, settings FROM ({MEMORY}) memory")
+            format!(
+                "LOAD 'plpgsql'; SELECT {NUMBERS}, settings FROM ({}) memory",
+                *MEMORY
+            )
         } else {
             format!("SELECT {NUMBERS}, NULL::bigint AS settings")
         };
@@ -105,12 +108,37 @@ impl Session {
     }
 }
 
+/// A session for a test, in a database that is reset.
+#[derive(Debug)]
+pub(in crate::postgres) struct Taken {
+    pub(in crate::postgres) database: String,
+    pub(in crate::postgres) session: Session,
+    /// Whether the database is claimed for the test already.
+    pub(in crate::postgres) claimed: Claimed,
+}
+
+/// Whether a database is claimed for the test that takes it.
+#[derive(Debug)]
+pub(in crate::postgres) enum Claimed {
+    No,
+    Yes {
+        /// When the statistics of the database were set to zero, if ever.
+        stats_reset: Option<String>,
+    },
+}
+
+/// A test that waits for a session.
+#[derive(Debug)]
+pub(in crate::postgres) struct Waiting {
+    template: String,
+    pub(in crate::postgres) test: String,
+    /// Without an answer, the test looks again.
+    pub(in crate::postgres) answer: oneshot::Sender<Taken>,
+}
+
 /// The sessions that a process has parked on one server.
 #[derive(Debug, Default)]
-pub(in crate::postgres) struct Sessions {
-    state: Mutex<State>,
-    changed: Notify,
-}
+pub(in crate::postgres) struct Sessions(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -118,35 +146,60 @@ struct State {
     parked: VecDeque<(String, Session)>,
     /// The templates of those whose databases are being reset.
     in_work: Vec<String>,
+    /// The test that has waited for longest comes first.
+    waiting: VecDeque<Waiting>,
+}
+
+impl State {
+    fn in_work(&self, template: &str) -> usize {
+        self.in_work.iter().filter(|of| *of == template).count()
+    }
 }
 
 impl Sessions {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the latest one out whose database is cloned from the template; waits for one rather
     /// than have ever more of them in work.
-    pub(in crate::postgres) async fn take(&self, template: &str) -> Option<(String, Session)> {
-        let is_clone = |database: &str| {
-            database
-                .strip_prefix(template)
-                .is_some_and(|rest| rest.starts_with('_'))
-        };
+    pub(in crate::postgres) async fn take(&self, template: &str, test: &str) -> Option<Taken> {
         loop {
-            let mut changed = std::pin::pin!(self.changed.notified());
-            changed.as_mut().enable();
-            {
-                let State { parked, in_work } = &mut *self.state();
-                if let Some(latest) = parked.iter().rposition(|(database, _)| is_clone(database)) {
-                    return parked.remove(latest);
+            let answered = {
+                let mut state = self.state();
+                let parked = state.parked.iter();
+                let mut parked = parked.map(|(database, _)| is_clone(database, template));
+                if let Some(latest) = parked.rposition(|is_clone| is_clone) {
+                    let (database, session) = state.parked.remove(latest)?;
+                    return Some(Taken {
+                        database,
+                        session,
+                        claimed: Claimed::No,
+                    });
                 }
-                if in_work.iter().filter(|of| *of == template).count() < IN_WORK {
+                if state.in_work(template) < IN_WORK {
                     return None;
                 }
+                let (answer, answered) = oneshot::channel();
+                state.waiting.push_back(Waiting {
+                    template: template.to_owned(),
+                    test: test.to_owned(),
+                    answer,
+                });
+                answered
+            };
+            if let Ok(taken) = answered.await {
+                return Some(taken);
             }
-            changed.await;
         }
+    }
+
+    /// Returns the test that has waited for longest for a session in a clone of the template.
+    pub(in crate::postgres) fn next_waiting(&self, template: &str) -> Option<Waiting> {
+        let waiting = &mut self.state().waiting;
+        waiting.retain(|waiting| !waiting.answer.is_closed());
+        let first = waiting.iter().position(|of| of.template == template)?;
+        waiting.remove(first)
     }
 
     /// Notes that a database of the template is being reset.
@@ -156,11 +209,13 @@ impl Sessions {
 
     /// Notes that one no longer is.
     pub(in crate::postgres) fn end(&self, template: &str) {
-        let in_work = &mut self.state().in_work;
-        if let Some(one) = in_work.iter().position(|of| of == template) {
-            in_work.swap_remove(one);
+        let state = &mut *self.state();
+        if let Some(one) = state.in_work.iter().position(|of| of == template) {
+            state.in_work.swap_remove(one);
         }
-        self.changed.notify_waiters();
+        if state.in_work(template) < IN_WORK {
+            state.waiting.retain(|of| of.template != template);
+        }
     }
 
     /// Parks a session; returns the oldest one if there are too many.
@@ -170,10 +225,23 @@ impl Sessions {
         database: String,
         session: Session,
     ) -> Option<(String, Session)> {
-        let parked = &mut self.state().parked;
+        let State {
+            parked, waiting, ..
+        } = &mut *self.state();
+        // A test that has begun to wait meanwhile looks again.
+        let first = waiting
+            .iter()
+            .position(|of| is_clone(&database, &of.template));
+        first.and_then(|first| waiting.remove(first));
         parked.push_back((database, session));
         (parked.len() > MOST).then(|| parked.pop_front()).flatten()
     }
+}
+
+/// Returns whether the database is cloned from the template.
+fn is_clone(database: &str, template: &str) -> bool {
+    let rest = database.strip_prefix(template);
+    rest.is_some_and(|rest| rest.starts_with('_'))
 }
 
 /// Returns a pool whose first connection is that of a session; `made` counts the connections that it
@@ -182,11 +250,13 @@ pub(in crate::postgres) async fn pool(
     session: PgConnection,
     settings: PoolOptions<Postgres>,
     options: PgConnectOptions,
-    greeter: Option<u16>,
+    greeter: Option<PgConnectOptions>,
     made: Arc<AtomicUsize>,
 ) -> PgPool {
     let pool = match greeter {
-        Some(port) => hand_over(session, settings.clone(), port, made).await.ok(),
+        Some(greeter) => hand_over(session, settings.clone(), greeter, made)
+            .await
+            .ok(),
         None => None,
     };
     match pool {
@@ -201,14 +271,9 @@ pub(in crate::postgres) async fn pool(
 async fn hand_over(
     session: PgConnection,
     settings: PoolOptions<Postgres>,
-    port: u16,
+    greeter: PgConnectOptions,
     made: Arc<AtomicUsize>,
 ) -> Result<PgPool, sqlx::Error> {
-    let greeted = PgConnectOptions::new_without_pgpass()
-        .host("127.0.0.1")
-        .port(port)
-        .username("nobody")
-        .ssl_mode(PgSslMode::Disable);
     let session = Arc::new(Mutex::new(Some(session)));
     let answered_just_now = AtomicBool::new(true);
     settings
@@ -230,12 +295,13 @@ async fn hand_over(
             }
             Box::pin(async { Ok(()) })
         })
-        .connect_with(greeted)
+        .connect_with(greeter)
         .await
 }
 
-/// Listens on a port of ours that greets as a server does, on the runtime that this is called on.
-pub(in crate::postgres) async fn greeter() -> Option<u16> {
+/// Listens on a port of ours that greets as a server does, on the runtime that this is called on;
+/// returns how to connect to it.
+pub(in crate::postgres) async fn greeter() -> Option<PgConnectOptions> {
     let listener = TcpListener::bind("127.0.0.1:0").await.ok()?;
     let port = listener.local_addr().ok()?.port();
     tokio::spawn(async move {
@@ -246,7 +312,13 @@ pub(in crate::postgres) async fn greeter() -> Option<u16> {
             });
         }
     });
-    Some(port)
+    Some(
+        PgConnectOptions::new_without_pgpass()
+            .host("127.0.0.1")
+            .port(port)
+            .username("nobody")
+            .ssl_mode(PgSslMode::Disable),
+    )
 }
 
 /// Lets the client in and says that the session is ready: the shortest start of one in

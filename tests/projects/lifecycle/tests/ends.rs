@@ -25,7 +25,7 @@ async fn tells_which_cluster_it_is_in(pool: PgPool) -> anyhow::Result<()> {
         "SELECT system_identifier,
                 (pg_stat_file(format('base/%s/PG_VERSION', oid))).modification
                     < pg_postmaster_start_time() - interval '1 second'
-         FROM pg_control_system(), pg_database WHERE datname = 'container_test_3'",
+         FROM pg_control_system(), pg_database WHERE datname = 'container_test_4'",
     )
     .fetch_one(&pool)
     .await?;
