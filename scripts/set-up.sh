@@ -13,7 +13,7 @@ engine_pid=
 stand_ins='
 postgres:17-alpine|trixie|postgres|/usr/lib/postgresql/17/bin|
 timescale/timescaledb:latest-pg17|trixie|postgres|/usr/lib/postgresql/17/bin|shared_preload_libraries=timescaledb
-redis:8-alpine|trixie|redis|/usr/bin|
+redis:8-alpine|trixie|redis|/usr/bin|redisearch
 valkey/valkey:8-alpine|trixie|valkey|/usr/bin|
 nats:2-alpine|trixie|nats|/usr/sbin|host: 0.0.0.0; port: 4222
 postgres:15-alpine|bookworm|postgres|/usr/lib/postgresql/15/bin|
@@ -104,13 +104,15 @@ ensure_engine() {
 # of the named ones, else of all.
 ensure_programs() { # programs…
     local directories=(/usr/lib/postgresql/*/bin) service
-    [ $# -gt 0 ] || set -- postgres redis nats pgbouncer
+    [ $# -gt 0 ] || set -- postgres redis redisearch nats pgbouncer
     for service in "$@"; do
         case $service in
             postgres) command -v postgres >/dev/null || [ -x "${directories[-1]}/postgres" ] ||
                 install_packages "local servers" postgresql ;;
             redis) command -v redis-server >/dev/null || command -v valkey-server >/dev/null ||
                 install_packages "local servers" redis-server ;;
+            redisearch) [ -e /usr/lib/redis/modules/redisearch.so ] ||
+                install_packages "the tests of search indexes" redis-redisearch ;;
             nats) command -v nats-server >/dev/null || install_packages "local servers" nats-server ;;
             pgbouncer) command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] ||
                 install_packages "the tests of a pooler" pgbouncer ;;
@@ -306,6 +308,11 @@ build_stand_in() { # image, base, entrypoint, server directory, settings, recipe
             --change 'VOLUME /var/lib/postgresql/data' --change 'EXPOSE 5432'
             --change 'CMD ["postgres"]') ;;
         redis | valkey) settings_file=
+            if [ "$settings" = redisearch ]; then
+                # The image of Redis 8 has search indexes; only an older Debian has their module.
+                ensure_programs redisearch
+                docker cp -q /usr/lib/redis "$container:/usr/lib/"
+            fi
             changes+=(--change 'VOLUME /data' --change 'WORKDIR /data'
             --change 'EXPOSE 6379' --change "ENV STAND_IN_SERVER=$entrypoint-server" --change "CMD [\"$entrypoint-server\"]") ;;
         nats) settings_file=/etc/nats/nats-server.conf

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use container_test::redis::AsyncCommands;
 use container_test::redis::aio::MultiplexedConnection;
 use container_test::sqlx::PgPool;
-use container_test::{Database, Keyspace, container_test};
+use container_test::{Builder, Database, Isolation, Keyspace, Redis, TestContext, container_test};
 
 async fn text(pool: &PgPool, query: &'static str) -> sqlx::Result<String> {
     sqlx::query_scalar(query).fetch_one(pool).await
@@ -75,6 +75,30 @@ async fn an_ordinary_role_has_extensions_that_take_a_superuser(pool: PgPool) -> 
     let superuser = "SELECT rolsuper::text FROM pg_roles WHERE rolname = current_user";
     assert_eq!(text(&pool, superuser).await?, "false");
     Ok(())
+}
+
+/// An index is made in logical database 0 only. Redis 8 has them in its image; Debian's packages, which
+/// stand-in images have as well, in a module.
+#[test]
+fn search_indexes_can_be_made_on_a_server_of_a_tests_own() {
+    let mut redis = Redis::default();
+    redis.isolation = Isolation::Server;
+    let stand_in = std::env::var_os("TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX").is_some();
+    if stand_in || std::env::var("CONTAINER_TEST_PROVIDER").as_deref() == Ok("local") {
+        let module = ["--loadmodule", "/usr/lib/redis/modules/redisearch.so"];
+        redis.args = module.map(str::to_owned).to_vec();
+    }
+    let test = Builder::new("search indexes", env!("CARGO_MANIFEST_DIR")).service(redis);
+    let made: String = test
+        .run(async |cx: TestContext| {
+            let mut redis: MultiplexedConnection = cx.get().await?;
+            let index = container_test::redis::cmd("FT.CREATE")
+                .arg(&["books", "SCHEMA", "title", "TEXT"])
+                .clone();
+            Ok(index.query_async(&mut redis).await.unwrap())
+        })
+        .unwrap();
+    assert_eq!(made, "OK");
 }
 
 #[container_test(redis(isolation = "server", args = ["--maxmemory", "64mb"]))]

@@ -21,13 +21,14 @@ use std::time::Duration;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
+use super::alone::{alone, ask, is_alone};
 use super::memory::{MEMORY, Memory};
 use super::session::Mark;
 use super::snapshot::{Snapshot, Table, vacuum_options};
 use crate::hash::random;
 use crate::postgres::sql::literal;
 
-/// How long to wait for what takes a moment.
+/// How long to wait before it is tried again to remove what was deleted.
 const MOMENT: Duration = Duration::from_millis(2);
 
 /// How often it is tried to remove what was deleted.
@@ -184,45 +185,11 @@ pub(in crate::postgres) async fn recycle(
     Ok(None)
 }
 
-/// Returns the rows of all answers to a message.
-async fn ask(connection: &mut PgConnection, message: &str) -> Result<Vec<PgRow>, sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(message.to_owned()))
-        .fetch_all(connection)
-        .await
-}
-
 /// Returns a number between -1 and 1.
 fn random_seed() -> String {
     let digits = random().unwrap_or_default();
     let number = u32::from_str_radix(digits.get(..8).unwrap_or_default(), 16).unwrap_or_default();
     format!("{}", f64::from(number) / f64::from(u32::MAX) * 2.0 - 1.0)
-}
-
-/// What says whether a session is the only one of its database, and none is about to begin there by
-/// a name that the database had before.
-///
-/// A session that begins takes a lock on the database, looks its name up again, and is listed before
-/// it lets go of the lock. So once the new name is committed, it is refused, has the lock, or is
-/// listed; and it is looked for in this order.
-fn alone(database: i64) -> String {
-    format!(
-        "CASE WHEN EXISTS (SELECT FROM pg_locks WHERE locktype = 'object'
-                               AND classid = 'pg_database'::regclass AND objid = {database})
-              THEN false ELSE pg_stat_get_db_numbackends({database}::oid) = 1 END AS alone"
-    )
-}
-
-/// Waits for sessions that were closed: they take a moment to leave.
-async fn is_alone(connection: &mut PgConnection, database: i64) -> Result<bool, sqlx::Error> {
-    let alone = format!("SELECT {}", alone(database));
-    for _ in 0..50 {
-        tokio::time::sleep(MOMENT).await;
-        let rows = ask(connection, &alone).await?;
-        if rows.first().is_some_and(|row| row.get("alone")) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// What undoes the changes of one relation.
