@@ -25,7 +25,7 @@ pub(crate) struct Process {
     pub(crate) background: Background,
     pub(crate) failures: Arc<Failures>,
     providers: Providers,
-    servers: Once<(TypeId, ServerSpec), Opened>,
+    servers: Once<Wanted, Opened>,
 }
 
 /// A server that this process has opened.
@@ -33,6 +33,22 @@ pub(crate) struct Process {
 pub(crate) struct Opened {
     pub(crate) endpoint: Endpoint,
     server: Arc<dyn Any + Send + Sync>,
+}
+
+/// The server that a service wants for a test.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Wanted {
+    service: TypeId,
+    pub(crate) spec: ServerSpec,
+}
+
+impl Wanted {
+    pub(crate) fn by<S: Service>(service: &S) -> Result<Self> {
+        Ok(Self {
+            service: TypeId::of::<S>(),
+            spec: service.spec()?,
+        })
+    }
 }
 
 /// A server that a test has asked for.
@@ -79,15 +95,15 @@ impl Process {
 
     /// Returns the server that a test asks for: the one that this process has opened, else one
     /// that is found or started. A server for one test alone is always started.
-    pub(crate) fn server<S: Service>(self: &Arc<Self>, spec: &ServerSpec, test: &str) -> Asked<'_> {
+    pub(crate) fn server<S: Service>(self: &Arc<Self>, wanted: &Wanted, test: &str) -> Asked<'_> {
+        let spec = &wanted.spec;
         if spec.exclusive {
             return Asked::Opening(self.open_exclusive::<S>(spec.clone(), test.to_owned()));
         }
-        let key = (TypeId::of::<S>(), spec.clone());
-        let cell = self.servers.cell(&key);
+        let cell = self.servers.cell(wanted);
         match cell.get() {
             Some(opened) => Asked::Opened(opened.clone()),
-            None => Asked::Opening(self.open_shared::<S>(cell, key.1, test.to_owned())),
+            None => Asked::Opening(self.open_shared::<S>(cell, spec.clone(), test.to_owned())),
         }
     }
 
@@ -172,8 +188,8 @@ impl Process {
     }
 
     /// Forgets a server that has ended.
-    pub(crate) fn forget<S: Service>(&self, spec: &ServerSpec) {
-        self.servers.forget(&(TypeId::of::<S>(), spec.clone()));
+    pub(crate) fn forget(&self, wanted: &Wanted) {
+        self.servers.forget(wanted);
     }
 }
 

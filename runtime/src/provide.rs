@@ -9,10 +9,10 @@ use std::sync::Arc;
 use futures_util::future::{join, join_all};
 
 use crate::context::{Held, TestContext};
-use crate::process::{Asked, Opened, Process};
+use crate::process::{Asked, Opened, Process, Wanted};
 use crate::record::{self, Step};
 use crate::seeds::{self, Seed};
-use crate::service::{Returned, ServerSpec, Service, SlotRequest};
+use crate::service::{Returned, Service, SlotRequest};
 use crate::{Result, hash};
 
 /// Everything that a test, or a builder, declares.
@@ -55,7 +55,7 @@ impl Plan {
         let services = self.services.iter().map(|declared| &**declared);
         let found = services.zip(found?);
         let (free, mut scarce): (Vec<_>, Vec<_>) =
-            found.partition(|(_, found)| found.spec.without_server);
+            found.partition(|(_, found)| found.wanted.spec.without_server);
         // Always in the same order: where two services are scarce, two tests that wait for each
         // other's would wait for ever.
         scarce.sort_by_key(|(declared, _)| declared.service());
@@ -116,7 +116,7 @@ impl Plan {
             directory: directory.to_owned(),
             package: package.unwrap_or_default().to_string_lossy().into_owned(),
             seeds: seeds.iter().map(|path| directory.join(path)).collect(),
-            exclusive: found.spec.exclusive,
+            exclusive: found.wanted.spec.exclusive,
             one_test_per_process: process.config.one_test_per_process(),
             verbose: process.config.verbose(),
             config: Arc::clone(&process.config),
@@ -127,7 +127,7 @@ impl Plan {
 
 /// A server that was found for a declaration.
 pub(crate) struct Found {
-    spec: ServerSpec,
+    wanted: Wanted,
     opened: Opened,
 }
 
@@ -174,12 +174,12 @@ impl<S: Service> Declaration for Declared<S> {
         test: &'a str,
     ) -> BoxFuture<'a, Result<Found>> {
         Box::pin(async {
-            let spec = self.service.spec()?;
-            let opened = match process.server::<S>(&spec, test) {
+            let wanted = Wanted::by(&*self.service)?;
+            let opened = match process.server::<S>(&wanted, test) {
                 Asked::Opened(opened) => opened,
                 Asked::Opening(opening) => record::step(Step::Server, self.name, opening).await?,
             };
-            Ok(Found { spec, opened })
+            Ok(Found { wanted, opened })
         })
     }
 
@@ -190,13 +190,14 @@ impl<S: Service> Declaration for Declared<S> {
         request: SlotRequest,
     ) -> BoxFuture<'a, Result<Held>> {
         Box::pin(async move {
-            let Found { spec, opened } = found;
+            let Found { wanted, opened } = found;
             match self.claim_on(process, &opened, request.clone()).await {
                 Ok(held) => Ok(held),
                 // The server was stopping when it was found: the next one will do.
                 Err(_) if is_gone::<S>(process, &opened).await => {
-                    process.forget::<S>(&spec);
-                    let opened = process.server::<S>(&spec, &request.test).opened().await?;
+                    process.forget(&wanted);
+                    let opened = process.server::<S>(&wanted, &request.test);
+                    let opened = opened.opened().await?;
                     self.claim_on(process, &opened, request).await
                 }
                 Err(error) => Err(error.note(match opened.endpoint.description() {

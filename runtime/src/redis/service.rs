@@ -1,6 +1,6 @@
 //! Redis as a service: the server that the options ask for.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::options::{ADMINISTRATOR, DATABASES, Redis, TEST_USER};
 use super::server::Server;
@@ -15,9 +15,9 @@ const IMAGE: &str = "redis:8-alpine";
 
 /// The settings file, which also holds the password: other users of the machine can read the
 /// arguments of a process.
-const SETTINGS: &str = "redis.conf";
+const SETTINGS_FILE: &str = "redis.conf";
 
-fn settings() -> String {
+static SETTINGS: LazyLock<String> = LazyLock::new(|| {
     let settings = [
         "bind {host}",
         "port {port}",
@@ -29,7 +29,7 @@ fn settings() -> String {
         &format!("user {TEST_USER} on >{{password}} ~* &* +@all"),
     ];
     settings.map(|line| format!("{line}\n")).concat()
-}
+});
 
 impl Service for Redis {
     const NAME: &'static str = "redis";
@@ -39,8 +39,8 @@ impl Service for Redis {
     fn spec(&self) -> Result<ServerSpec> {
         let image = self.image.as_deref().unwrap_or(IMAGE);
         let mut spec = ServerSpec::new(Self::NAME, image, 6379);
-        spec.files = vec![(SETTINGS.to_owned(), settings())];
-        spec.args = vec![format!("{{directory}}/{SETTINGS}")];
+        spec.files = vec![(SETTINGS_FILE.to_owned(), SETTINGS.clone())];
+        spec.args = vec![format!("{{directory}}/{SETTINGS_FILE}")];
         spec.args.extend(self.args.iter().cloned());
         spec.env.clone_from(&self.env);
         spec.exclusive = self.isolation == Isolation::Server;
