@@ -24,9 +24,9 @@ pub(super) async fn drop_claimed(server: &Server, name: &str) -> Result<(), sqlx
         server.info.number
     );
     let mut present: Option<String> = server.ask(&begin).await?.try_get(0)?;
-    let mut connection = server.work.acquire().await?;
     // A session in it may rename it until it has ended.
     while let Some(name) = present {
+        let mut connection = server.work.acquire().await?;
         drop_database(server, &mut connection, &name).await?;
         let forget = format!("SELECT dropped({})", literal(&name));
         let forgotten = connection.fetch_one(AssertSqlSafe(forget)).await?;
