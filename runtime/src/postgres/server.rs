@@ -38,8 +38,8 @@ pub struct Server {
     /// How tests connect, as the administrator's role: without settings of ours.
     pub(super) plain: PgConnectOptions,
     pub(super) info: ServerInfo,
-    /// The session that stands for this process: it keeps the server running.
-    lease: Mutex<PgConnection>,
+    /// The session that stands for this process: it keeps the server running. None once it was lost.
+    lease: Mutex<Option<PgConnection>>,
     /// Creates and drops, off the tests' path.
     pub(super) work: PgPool,
     pub(super) schemas: Once<SchemaKey, Arc<Schema>>,
@@ -75,7 +75,7 @@ impl Server {
             admin,
             plain,
             info,
-            lease: Mutex::new(lease),
+            lease: Mutex::new(Some(lease)),
             work,
             schemas: Once::new(),
             templates: Once::new(),
@@ -97,15 +97,18 @@ impl Server {
             let question = sqlx::raw_sql(AssertSqlSafe(question.to_owned()));
             in_time(question.fetch_one(lease)).await
         };
-        match question(&mut lease).await {
-            Err(error) if is_lost(&error) => {
-                let started = (!self.endpoint.outlives_tests()).then_some(&*self.info.started);
-                let again = lease::take_again(&self.admin, self.info.number, started);
-                *lease = in_time(again).await?;
-                question(&mut lease).await
+        if let Some(session) = &mut *lease {
+            match question(session).await {
+                Err(error) if is_lost(&error) => {}
+                answer => return answer,
             }
-            answer => answer,
         }
+        // A session that has not answered, since this process was stopped for a while, still has the
+        // lock that the next one waits for.
+        *lease = None;
+        let started = (!self.endpoint.outlives_tests()).then_some(&*self.info.started);
+        let again = lease::take_again(&self.admin, self.info.number, started);
+        question(lease.insert(in_time(again).await?)).await
     }
 
     /// Begins to look at the lease, once per process.
@@ -120,7 +123,11 @@ impl Server {
 
     /// Ends the leases of processes that are proven to be dead.
     pub(super) async fn end_dead_leases(&self) -> Result<(), sqlx::Error> {
-        lease::end_dead_leases(&mut *self.lease.lock().await).await
+        match &mut *self.lease.lock().await {
+            Some(lease) => lease::end_dead_leases(lease).await,
+            // It is taken again with the next question.
+            None => Ok(()),
+        }
     }
 
     /// Returns whether the server has ended.

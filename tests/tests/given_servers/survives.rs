@@ -44,6 +44,28 @@ fn a_process_that_is_stopped_for_a_while_still_has_its_data_when_others_come() {
 }
 
 #[test]
+fn a_lease_whose_session_has_not_answered_in_time_is_taken_again() {
+    let project = project();
+    let (postgres, redis) = (Postgres::start(&[]), Redis::start(&[]));
+    let passes = || {
+        let run = run(&project, Runner::CargoTest, &postgres.url(), &redis.url());
+        let run = run.args(&["--test", "ends", "--", "--exact", "passes"]);
+        passed(&run.finish(), 1);
+    };
+    passes();
+    std::thread::scope(|scope| {
+        // Longer than an answer is waited for.
+        const LOCK: &str = "BEGIN; LOCK TABLE claim; SELECT pg_sleep(20); COMMIT";
+        scope.spawn(|| postgres.rows_in(REGISTRY, LOCK));
+        sleep(Duration::from_secs(1));
+        passes();
+    });
+    // What was asked for without an answer may have been done: the next process cleans it up.
+    passes();
+    assert_eq!(left(&postgres, &redis), [""; 0]);
+}
+
+#[test]
 fn a_keyspace_that_was_given_back_stays_free_when_the_server_ends_idle_sessions() {
     let project = project();
     let (postgres, redis) = (Postgres::start(&[]), Redis::start(&["--timeout", "1"]));
