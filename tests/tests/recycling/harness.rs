@@ -99,6 +99,7 @@ pub(crate) struct Line {
     schema: &'static str,
     recycle: bool,
     seeded: bool,
+    apart: bool,
 }
 
 impl Line {
@@ -109,6 +110,7 @@ impl Line {
             schema: SCHEMA,
             recycle: true,
             seeded: false,
+            apart: false,
         }
     }
 
@@ -121,6 +123,14 @@ impl Line {
     pub(crate) fn with_seed(self) -> Self {
         Self {
             seeded: true,
+            ..self
+        }
+    }
+
+    /// The same line, on a server that no other line uses.
+    pub(crate) fn apart(self) -> Self {
+        Self {
+            apart: true,
             ..self
         }
     }
@@ -143,6 +153,11 @@ impl Line {
     pub(crate) fn test<T>(self, body: impl AsyncFnOnce(TestContext) -> T) -> (String, T) {
         let mut postgres = Postgres::default();
         postgres.args = ARGS.map(str::to_owned).to_vec();
+        if self.apart {
+            postgres
+                .args
+                .extend(["-c", "cluster_name=apart"].map(str::to_owned));
+        }
         postgres.database = Some(self.name.to_owned());
         postgres.recycle = self.recycle;
         postgres.migrations = Migrations::inline([self.schema]);

@@ -259,7 +259,8 @@ const WITH_SETTING: &str = "
 /// Says how many clones are ready while the next one has no setting yet. One test at a time has clones
 /// made in a process.
 fn halfway() {
-    let line = line().with_schema(WITH_SETTING);
+    // What it locks, others wait for.
+    let line = line().apart().with_schema(WITH_SETTING);
     let (first, ()) = line.test(async |_| ());
     wait(async {
         let mut connection = registry().await;
