@@ -1,5 +1,7 @@
 //! Hashes and random characters.
 
+use std::hash::{DefaultHasher, Hasher};
+
 use sha2::{Digest, Sha256};
 
 use crate::{Error, Result};
@@ -15,6 +17,15 @@ pub(crate) fn random() -> Result<String> {
 /// Returns the first `bytes` bytes of a text's SHA-256 hash in hexadecimal.
 pub(crate) fn digest(text: impl AsRef<[u8]>, bytes: usize) -> String {
     hex(&Sha256::digest(text)[..bytes])
+}
+
+/// Returns the first 48 bits of a hash in hexadecimal, for names that all processes of a user derive.
+///
+/// The hash is the standard library's, which is compiled with optimisations also where the test is
+/// not: every process needs it. With another compiler it may be another one, and so may be what the
+/// name stands for.
+pub(crate) fn short(hash: &DefaultHasher) -> String {
+    format!("{:012x}", hash.finish() >> 16)
 }
 
 /// Returns lower-case hexadecimal digits.

@@ -169,19 +169,22 @@ async fn every_call_is_refused_and_a_neighbour_sees_no_effect(
 
 #[tokio::test]
 async fn a_policy_that_may_remove_the_list_of_claims_is_refused_with_the_reason() {
-    let mut service = Redis::default();
-    service.args = ["--maxmemory-policy", "allkeys-lru"]
-        .map(str::to_owned)
-        .to_vec();
-    let test = Builder::new("eviction", env!("CARGO_MANIFEST_DIR")).service(service);
-    let report = match Box::pin(test.start()).await {
-        Ok(_) => panic!("it was not refused"),
-        Err(error) => error.report(),
-    };
-    for part in [
-        "its maxmemory-policy is allkeys-lru, which may remove the list of claimed databases",
-        "help: use `redis(isolation = \"server\")`, or another policy",
-    ] {
-        assert!(report.contains(part), "{report}");
+    let policy = ["--maxmemory-policy", "allkeys-lru"];
+    // As managed servers do, the second one does not tell its settings.
+    let silent = ["--rename-command", "CONFIG", ""];
+    for args in [policy.to_vec(), [&policy[..], &silent].concat()] {
+        let mut service = Redis::default();
+        service.args = args.into_iter().map(str::to_owned).collect();
+        let test = Builder::new("eviction", env!("CARGO_MANIFEST_DIR")).service(service);
+        let report = match Box::pin(test.start()).await {
+            Ok(_) => panic!("it was not refused"),
+            Err(error) => error.report(),
+        };
+        for part in [
+            "its maxmemory-policy is allkeys-lru, which may remove the list of claimed databases",
+            "help: use `redis(isolation = \"server\")`, or another policy",
+        ] {
+            assert!(report.contains(part), "{report}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join;
 use sqlx::{Connection, PgConnection, PgPool, Row};
 
 use super::address;
@@ -86,7 +87,11 @@ impl TestDatabase {
         mut connection: PgConnection,
         mark: Mark,
     ) -> Result<bool, sqlx::Error> {
-        let Some(snapshot) = template::snapshot(&self.server, template).await? else {
+        // Statements that the session has prepared are closed with the others.
+        let clearing = connection.clear_cached_statements();
+        let (snapshot, cleared) = join(template::snapshot(&self.server, template), clearing).await;
+        cleared?;
+        let Some(snapshot) = snapshot? else {
             return Ok(false);
         };
         let renamed = clones::next_name(&self.database);
@@ -97,8 +102,6 @@ impl TestDatabase {
             stats_reset,
             mark,
         };
-        // Statements that it has prepared are closed with the others.
-        connection.clear_cached_statements().await?;
         let recycled = recycle(&mut connection, &known).await;
         let Ok(Some(Reset {
             stats_reset,

@@ -1,6 +1,6 @@
 //! Migrations and SQL seeds: found, hashed, applied.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{DefaultHasher, Hash};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,6 +21,7 @@ use super::sql;
 use super::sqlx_config::SqlxConfig;
 use super::tool::Tool;
 use crate::Result;
+use crate::hash::short;
 
 /// Everything that a template is made from.
 #[derive(Debug)]
@@ -167,10 +168,6 @@ impl Schema {
     }
 
     /// Returns a hash of each beginning of the list of migrations, the empty one first.
-    ///
-    /// It is the standard library's, which is compiled with optimisations also where the test is
-    /// not: every process needs it. With another compiler it may be another one, and so may the
-    /// template be.
     pub(super) fn prefixes(&self, user: &str) -> Vec<String> {
         let period = period();
         let mut hashes = self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -333,10 +330,6 @@ fn period() -> u64 {
 /// rows and reads the clock or draws random numbers: they are as old as the template.
 fn age(script: &str, period: u64) -> Option<u64> {
     (sql::writes_rows(script) && sql::is_volatile(script)).then_some(period)
-}
-
-fn short(hash: &DefaultHasher) -> String {
-    format!("{:012x}", hash.finish() >> 16)
 }
 
 /// Returns a file of a directory as a script.

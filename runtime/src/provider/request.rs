@@ -1,11 +1,12 @@
 //! One request for a server, and the name that the server has.
 
+use std::hash::{DefaultHasher, Hash};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Config;
 use crate::lifecycle::{Cache, Owner, user_name, watchdog};
-use crate::service::ServerSpec;
+use crate::service::{PreparedData, ServerSpec};
 use crate::{Error, Result, hash};
 
 /// Raised whenever servers of different versions of this crate cannot be shared.
@@ -77,64 +78,17 @@ fn server_name(
     idle: Duration,
     salt: &str,
 ) -> String {
-    let mut identity = Identity::default();
-    identity.add(&PROTOCOL.to_string());
-    identity.add(watchdog::SCRIPT);
-    identity.add(user);
-    identity.add(container);
-    identity.add(&idle.as_secs().to_string());
-    identity.add(salt);
-    identity.add(&spec.image);
-    identity.add(&spec.port.to_string());
-    identity.add(spec.stop_signal);
-    identity.add_all(&spec.args);
-    identity.add_pairs(&spec.env);
-    identity.add_pairs(&spec.files);
-    identity.add_pairs(&spec.container.env);
-    identity.add_pairs(&spec.container.remote_env);
-    for arguments in [&spec.container.entrypoint, &spec.container.command] {
-        identity.add(if arguments.is_some() { "given" } else { "" });
-        identity.add_all(arguments.as_deref().unwrap_or_default());
-    }
-    if let Some(prepared) = spec.container.prepared {
-        identity.add(&prepared.identity());
-    }
-    if let Some(local) = &spec.local {
-        identity.add_all(&local.args);
-    }
-    format!("container-test-{}-{}", spec.service, identity.digest())
-}
-
-/// Texts that are told apart wherever one of them ends.
-#[derive(Default)]
-pub(super) struct Identity(String);
-
-impl Identity {
-    pub(super) fn add(&mut self, text: &str) {
-        self.0.push_str(&text.len().to_string());
-        self.0.push(':');
-        self.0.push_str(text);
-    }
-
-    pub(super) fn add_all(&mut self, texts: &[String]) {
-        self.add(&texts.len().to_string());
-        for text in texts {
-            self.add(text);
-        }
-    }
-
-    /// Returns a short text that differs wherever the texts do.
-    pub(super) fn digest(&self) -> String {
-        hash::digest(&self.0, 6)
-    }
-
-    fn add_pairs(&mut self, pairs: &[(String, String)]) {
-        self.add(&pairs.len().to_string());
-        for (name, text) in pairs {
-            self.add(name);
-            self.add(text);
-        }
-    }
+    let mut identity = DefaultHasher::new();
+    (PROTOCOL, watchdog::SCRIPT).hash(&mut identity);
+    (user, container, idle.as_secs(), salt).hash(&mut identity);
+    (&spec.image, spec.port, spec.stop_signal).hash(&mut identity);
+    (&spec.args, &spec.env, &spec.files).hash(&mut identity);
+    (&spec.container.env, &spec.container.remote_env).hash(&mut identity);
+    (&spec.container.entrypoint, &spec.container.command).hash(&mut identity);
+    let prepared = spec.container.prepared.map(PreparedData::identity);
+    let local = spec.local.as_ref().map(|local| &local.args);
+    (prepared, local).hash(&mut identity);
+    format!("container-test-{}-{}", spec.service, hash::short(&identity))
 }
 
 /// Refuses settings files that would not lie in the server's directory, or replace what is there.

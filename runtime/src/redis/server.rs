@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use futures_util::future::join3;
 use redis::{Cmd, FromRedisValue, IntoConnectionInfo, ProtocolVersion, RedisError, RedisResult};
 use tokio::sync::{Notify, OnceCell};
 use tokio::time::timeout;
@@ -61,11 +62,14 @@ impl Server {
             info = info.set_redis_settings(settings);
         }
         let lease = Lease::take(info).await.map_err(open_error)?;
-        let about: String = redis::cmd("INFO")
-            .query_async(&mut lease.connection())
-            .await
-            .map_err(open_error)?;
-        let version = field(&about, "redis_version").unwrap_or("of unknown version");
+        let (server, databases, mut eviction) = join3(
+            about(&lease, "server"),
+            setting(&lease, "databases"),
+            setting(&lease, "maxmemory-policy"),
+        )
+        .await;
+        let server = server.map_err(open_error)?;
+        let version = field(&server, "redis_version").unwrap_or("of unknown version");
         if is_before(version, OLDEST) {
             let (major, minor) = OLDEST;
             let cause = format!("it is version {version}; {major}.{minor} and newer are supported");
@@ -73,16 +77,15 @@ impl Server {
                 Error::new("use the server").because(cause),
             ));
         }
-        // Managed servers do not tell.
-        let databases: RedisResult<HashMap<String, i64>> = redis::cmd("CONFIG")
-            .arg("GET")
-            .arg("databases")
-            .query_async(&mut lease.connection())
-            .await;
-        let databases = databases.ok().and_then(|all| all.into_values().next());
+        if eviction.is_none() {
+            // A server with many logical databases takes milliseconds for this.
+            let memory = about(&lease, "memory").await.map_err(open_error)?;
+            eviction = field(&memory, "maxmemory_policy").map(str::to_owned);
+        }
+        let databases = databases.and_then(|number| number.parse().ok());
         Ok(Self {
             version: version.to_owned(),
-            eviction: field(&about, "maxmemory_policy").map(str::to_owned),
+            eviction,
             endpoint,
             lease,
             registry,
@@ -137,6 +140,21 @@ impl Server {
     pub(super) fn numbers(&self) -> std::sync::MutexGuard<'_, Numbers> {
         self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns a section of what the server says about itself.
+async fn about(lease: &Lease, section: &str) -> RedisResult<String> {
+    let mut info = redis::cmd("INFO");
+    info.arg(section).query_async(&mut lease.connection()).await
+}
+
+/// Returns a setting of the server; managed servers do not tell.
+async fn setting(lease: &Lease, name: &str) -> Option<String> {
+    let mut get = redis::cmd("CONFIG");
+    let get = get.arg("GET").arg(name);
+    let found = get.query_async(&mut lease.connection()).await;
+    let found: HashMap<String, String> = found.ok()?;
+    found.into_values().next()
 }
 
 /// Returns a line of the answer to `INFO`.

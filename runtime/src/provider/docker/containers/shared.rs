@@ -4,6 +4,7 @@
 //! file lock, and starts it if it is not there. That it has become ready is written into the cache
 //! last: a container that runs without this was started by a process that died, and is replaced.
 
+use std::hash::{DefaultHasher, Hash};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use super::settings::{SERVICE, Settings};
 use super::start::Containers;
 use crate::lifecycle::{Cache, holder, user_name, watchdog};
 use crate::provider::docker::engine::State;
-use crate::provider::request::{Identity, container};
+use crate::provider::request::container;
 use crate::{Error, Result, hash};
 
 /// How often a container that is about to end is looked at.
@@ -56,16 +57,16 @@ impl Containers {
     }
 
     fn shared_name(&self, request: &ImageRequest, cache: &Cache, idle: Duration) -> Result<String> {
-        let mut identity = Identity::default();
-        identity.add(watchdog::SCRIPT);
-        identity.add(&user_name(&self.config));
-        identity.add(container(&self.config));
+        let mut identity = DefaultHasher::new();
+        let (user, container) = (user_name(&self.config), container(&self.config));
+        (watchdog::SCRIPT, user, container, idle.as_secs()).hash(&mut identity);
         // Only processes with the same locks may share it.
-        identity.add(&holder::machine());
-        identity.add(&cache.directory().to_string_lossy());
-        identity.add(&idle.as_secs().to_string());
-        identity.add_all(&request.request().identity()?);
-        Ok(format!("container-test-{SERVICE}-{}", identity.digest()))
+        (holder::machine(), cache.directory()).hash(&mut identity);
+        request.request().identity()?.hash(&mut identity);
+        Ok(format!(
+            "container-test-{SERVICE}-{}",
+            hash::short(&identity)
+        ))
     }
 
     async fn find_or_start(
