@@ -365,3 +365,10 @@ fn what_is_wrong_with_the_package_is_reported() {
     let said = String::from_utf8_lossy(&up.stderr);
     assert!(said.contains("run this in a package's directory"), "{said}");
 }
+
+#[test]
+fn a_word_that_is_misspelt_is_answered_with_the_one_that_is_meant() {
+    let output = run(Path::new("."), &["dwon"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("'down'"), "{said}");
+}
