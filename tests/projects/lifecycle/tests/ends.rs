@@ -54,8 +54,9 @@ async fn hangs(_pool: PgPool, _redis: ConnectionManager) {
     tokio::time::sleep(Duration::from_secs(3_600)).await;
 }
 
-/// Tells its URLs, with their passwords.
-#[container_test(postgres, redis)]
+/// Tells its URLs, with their passwords. A Redis server writes its title over its arguments, unless it
+/// is told not to.
+#[container_test(postgres, redis(args = ["--set-proc-title", "no"]))]
 async fn tells_its_urls(database: Database, keyspace: Keyspace) -> anyhow::Result<()> {
     let mark = std::env::var_os("MARK").unwrap();
     let new = std::path::Path::new(&mark).with_extension("new");
