@@ -8,6 +8,7 @@ use std::time::Duration;
 use container_test::TestContext;
 use container_test::sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row, raw_sql};
 
+use crate::TRIES;
 use crate::harness::{Line, is_recycled, name_of, number, registry, wait};
 
 /// Says what a process of its own does.
@@ -247,7 +248,14 @@ fn a_process_parks_a_limited_number_of_sessions() {
     });
     // Older ones do not show whether a session equals a new one.
     let parked = if version < 160_000 { 0 } else { PARKED };
-    assert_eq!(in_a_process("crowd", line, ""), parked.to_string());
+    let mut most = 0;
+    for _ in 0..TRIES {
+        most = most.max(in_a_process("crowd", line, "").parse().unwrap());
+        if most >= parked {
+            break;
+        }
+    }
+    assert_eq!(most, parked);
 }
 
 /// A setting that a clone gets once it has been created.
@@ -282,6 +290,11 @@ fn halfway() {
         let test = thread::spawn(move || line.without_recycling().test(async |_| ()));
         let (mut halfway, mut ready) = (false, 0_i64);
         for _ in 0..1_000 {
+            // In a transaction, what other sessions do is seen as it was at the first look.
+            raw_sql("SELECT pg_stat_clear_snapshot()")
+                .execute(&mut connection)
+                .await
+                .unwrap();
             (halfway, ready) = sqlx::query_as(
                 "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'
                                     AND query LIKE 'ALTER DATABASE %' || $1 || '%'),
