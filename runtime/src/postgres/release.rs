@@ -97,6 +97,7 @@ impl TestDatabase {
         let renamed = clones::next_name(&self.database);
         let known = Known {
             snapshot: &snapshot,
+            database: &self.database,
             renamed: &renamed,
             version: self.server.info.version_number,
             stats_reset,

@@ -1,10 +1,14 @@
 //! A test's session shows nothing of what earlier tests did in it.
 
+use std::mem::swap;
+
 use container_test::sqlx::pool::PoolConnection;
-use container_test::sqlx::{self, AssertSqlSafe, PgPool, Postgres, raw_sql};
+use container_test::sqlx::{
+    self, AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, raw_sql,
+};
 use container_test::{Database, TestContext};
 
-use crate::harness::{Line, is_recycled};
+use crate::harness::{Line, is_recycled, number_of, options, registry, wait};
 
 /// What tests leave in a session needs this in its database.
 const SCHEMA: &str =
@@ -179,4 +183,33 @@ fn a_seed_that_a_test_has_set_does_not_show_in_the_next() {
         drawn
     });
     assert_ne!(drawn, seeded);
+}
+
+#[test]
+fn a_session_of_another_database_does_not_stand_for_that_of_the_test() {
+    let line = Line::new("swapped");
+    let postgres = || {
+        wait(async {
+            let mut connection = registry().await;
+            let number = number_of(&mut connection, "postgres").await;
+            connection.close().await.unwrap();
+            number
+        })
+    };
+    let (first, ()) = line.test(async |_| ());
+    assert!(is_recycled(&first));
+    let before = postgres();
+    let (database, ()) = line.test(async |cx| {
+        let mut session = session(&cx).await;
+        execute(&mut session, "CREATE TABLE left_behind ()").await;
+        let elsewhere = options(&cx).await.database("postgres");
+        let mut other = PgConnection::connect_with(&elsewhere).await.unwrap();
+        swap(&mut *session, &mut other);
+        other.close().await.unwrap();
+    });
+    assert!(
+        !is_recycled(&database),
+        "as it is, it went to the next test"
+    );
+    assert_eq!(postgres(), before);
 }

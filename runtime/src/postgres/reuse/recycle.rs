@@ -59,10 +59,12 @@ const RESET_SESSION: &str = "
     DEALLOCATE ALL;
     UNLISTEN *;
     DISCARD PLANS;
-    SELECT pg_stat_get_db_stat_reset_time($database::oid)::text AS reset, pg_backend_pid() AS pid,
+    SELECT oid::bigint AS database, pg_stat_get_db_stat_reset_time(oid)::text AS reset, pg_backend_pid() AS pid,
            pg_stat_force_next_flush(), pg_advisory_unlock_all(), setseed($seed),
-           CASE WHEN pg_replication_origin_session_is_setup() THEN pg_replication_origin_session_reset() END;
-    UPDATE pg_catalog.pg_database SET datname = $renamed WHERE oid = $database";
+           CASE WHEN pg_replication_origin_session_is_setup() THEN pg_replication_origin_session_reset() END
+    FROM pg_catalog.pg_database WHERE datname = $database AND datname = current_database();
+    UPDATE pg_catalog.pg_database SET datname = $renamed
+    WHERE datname = $database AND datname = current_database()";
 
 /// Forgets the numbers that the session has drawn from sequences; to set one back draws one, too.
 const DISCARD_NUMBERS: &str = "DISCARD SEQUENCES";
@@ -106,7 +108,8 @@ pub(in crate::postgres) struct Known<'a> {
     pub(in crate::postgres) stats_reset: Option<&'a str>,
     /// The session that looks.
     pub(in crate::postgres) mark: Mark,
-    /// The name that the database gets.
+    /// The name of the database, and the one that it gets.
+    pub(in crate::postgres) database: &'a str,
     pub(in crate::postgres) renamed: &'a str,
 }
 
@@ -116,9 +119,9 @@ pub(in crate::postgres) async fn recycle(
     connection: &mut PgConnection,
     known: &Known<'_>,
 ) -> Result<Option<Reset>, sqlx::Error> {
-    let (mark, oid) = (known.mark, known.mark.database);
+    let mark = known.mark;
     let reset = RESET_SESSION
-        .replace("$database", &oid.to_string())
+        .replace("$database", &literal(known.database))
         .replace("$renamed", &literal(known.renamed))
         .replace("$seed", &random_seed());
     let mut rows = ask(connection, &reset).await;
@@ -129,9 +132,11 @@ pub(in crate::postgres) async fn recycle(
         rows = ask(connection, &reset).await;
     }
     let rows = rows?;
+    // A session that is in another database has changed nothing.
     let [before, session] = &rows[..] else {
         return Ok(None);
     };
+    let oid: i64 = session.try_get("database")?;
     let reset: Option<String> = session.try_get("reset")?;
     if !before.try_get::<bool, _>("counting")? || reset.as_deref() != known.stats_reset {
         return Ok(None);
@@ -149,7 +154,7 @@ pub(in crate::postgres) async fn recycle(
     let Some(undo) = undo else {
         return Ok(None);
     };
-    if session.try_get::<i32, _>("pid")? != mark.pid {
+    if mark.pid.is_some() && mark.pid != session.try_get("pid")? {
         return Ok(None);
     }
     let as_new = parkable

@@ -47,21 +47,15 @@ pub(in crate::postgres) struct Session {
     pub(in crate::postgres) opened_in: String,
 }
 
-/// What a session is known by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a session is known by that may serve several tests; one that serves a single test is not asked
+/// for it.
+#[derive(Clone, Copy, Debug, Default)]
 pub(in crate::postgres) struct Mark {
     /// Its process on the server.
-    pub(in crate::postgres) pid: i32,
-    /// The number of its database, whose name changes.
-    pub(super) database: i64,
-    /// The memory that its settings took when it was new; `None` on servers that do not tell.
+    pub(super) pid: Option<i32>,
+    /// The memory that its settings took when it was new.
     pub(super) settings: Option<i64>,
 }
-
-/// What does not change in the life of a session.
-const NUMBERS: &str = "
-    pg_backend_pid() AS pid,
-    (SELECT oid::bigint FROM pg_database WHERE datname = current_database()) AS database";
 
 impl Session {
     /// Opens a session on the runtime that this is called on; none if that is not possible now.
@@ -71,24 +65,20 @@ impl Session {
         parkable: bool,
     ) -> Option<Self> {
         let mut connection = PgConnection::connect_with(options).await.ok()?;
-        let mark = if parkable {
+        let mut mark = Mark::default();
+        if parkable {
             // Most sessions that are used at all load it sooner or later.
-            format!(
-                "LOAD 'plpgsql'; SELECT {NUMBERS}, settings FROM ({}) memory",
+            let ask = format!(
+                "LOAD 'plpgsql'; SELECT pg_backend_pid() AS pid, settings FROM ({}) memory",
                 *MEMORY
-            )
-        } else {
-            format!("SELECT {NUMBERS}, NULL::bigint AS settings")
-        };
-        let row = sqlx::raw_sql(AssertSqlSafe(mark))
-            .fetch_one(&mut connection)
-            .await
-            .ok()?;
-        let mark = Mark {
-            pid: row.try_get("pid").ok()?,
-            database: row.try_get("database").ok()?,
-            settings: row.try_get("settings").ok()?,
-        };
+            );
+            let ask = sqlx::raw_sql(AssertSqlSafe(ask));
+            let row = ask.fetch_one(&mut connection).await.ok()?;
+            mark = Mark {
+                pid: row.try_get("pid").ok()?,
+                settings: row.try_get("settings").ok()?,
+            };
+        }
         Some(Self {
             connection,
             mark,
@@ -96,15 +86,19 @@ impl Session {
         })
     }
 
-    /// Returns whether this is the session of the mark.
+    /// Returns whether this is the session of the mark: without one, the oldest of the database, since
+    /// no test had its address before.
     pub(in crate::postgres) async fn is(
         mark: Mark,
         connection: &mut PgConnection,
     ) -> Result<bool, sqlx::Error> {
-        let row = sqlx::raw_sql("SELECT pg_backend_pid()")
-            .fetch_one(connection)
-            .await?;
-        Ok(mark.pid == row.try_get::<i32, _>(0)?)
+        let first = "SELECT pg_backend_pid() AS pid, (
+                         SELECT pid FROM pg_stat_activity
+                         WHERE datname = current_database() AND backend_type = 'client backend'
+                         ORDER BY backend_start LIMIT 1) AS first";
+        let row = sqlx::raw_sql(first).fetch_one(connection).await?;
+        let first: Option<i32> = row.try_get("first")?;
+        Ok(mark.pid.or(first) == Some(row.try_get("pid")?))
     }
 }
 
