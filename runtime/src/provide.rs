@@ -50,7 +50,10 @@ impl Plan {
     pub(crate) async fn provide(&self, process: &Arc<Process>) -> Result<TestContext> {
         let directory = process.config.crate_directory(&self.manifest_dir);
         let services = self.services.iter();
-        let finding = services.map(|declared| declared.find(process, &self.name));
+        let finding = services.map(|declared| {
+            let request = self.request(process, &directory, declared.name());
+            async move { declared.find(process, request?).await }
+        });
         let found: Result<Vec<Found>> = join_all(finding).await.into_iter().collect();
         let services = self.services.iter().map(|declared| &**declared);
         let found = services.zip(found?);
@@ -62,7 +65,7 @@ impl Plan {
         let in_order = async {
             let mut claimed = Vec::new();
             for (declared, found) in scarce {
-                claimed.push(self.claim(process, &directory, declared, found).await);
+                claimed.push(declared.claim(process, found).await);
                 if claimed.last().is_some_and(Result::is_err) {
                     break;
                 }
@@ -71,7 +74,7 @@ impl Plan {
         };
         let free = free
             .into_iter()
-            .map(|(declared, found)| self.claim(process, &directory, declared, found));
+            .map(|(declared, found)| declared.claim(process, found));
         let (in_order, free) = join(in_order, join_all(free)).await;
         let (mut slots, mut failure) = (Vec::new(), None);
         for claimed in in_order.into_iter().chain(free) {
@@ -90,24 +93,8 @@ impl Plan {
         }
     }
 
-    fn claim<'a>(
-        &self,
-        process: &'a Arc<Process>,
-        directory: &Path,
-        declared: &'a dyn Declaration,
-        found: Found,
-    ) -> BoxFuture<'a, Result<Held>> {
-        let request = self.request(process, directory, declared.name(), &found);
-        Box::pin(async move { declared.claim(process, found, request?).await })
-    }
-
-    fn request(
-        &self,
-        process: &Process,
-        directory: &Path,
-        name: &str,
-        found: &Found,
-    ) -> Result<SlotRequest> {
+    /// What the service of this name is asked for, on a server that other tests use, too.
+    fn request(&self, process: &Process, directory: &Path, name: &str) -> Result<SlotRequest> {
         let package = Path::new(&self.manifest_dir).file_name();
         let seeds = seeds::leading_files(&self.seeds, name);
         Ok(SlotRequest {
@@ -116,7 +103,7 @@ impl Plan {
             directory: directory.to_owned(),
             package: package.unwrap_or_default().to_string_lossy().into_owned(),
             seeds: seeds.iter().map(|path| directory.join(path)).collect(),
-            exclusive: found.wanted.spec.exclusive,
+            exclusive: false,
             one_test_per_process: process.config.one_test_per_process(),
             verbose: process.config.verbose(),
             config: Arc::clone(&process.config),
@@ -129,6 +116,7 @@ impl Plan {
 pub(crate) struct Found {
     wanted: Wanted,
     opened: Opened,
+    request: SlotRequest,
 }
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -142,16 +130,14 @@ pub(crate) trait Declaration: Send {
     fn service(&self) -> &'static str;
 
     /// Finds or starts the server.
-    fn find<'a>(&'a self, process: &'a Arc<Process>, test: &'a str)
-    -> BoxFuture<'a, Result<Found>>;
-
-    /// Claims a slot on it.
-    fn claim<'a>(
+    fn find<'a>(
         &'a self,
         process: &'a Arc<Process>,
-        found: Found,
         request: SlotRequest,
-    ) -> BoxFuture<'a, Result<Held>>;
+    ) -> BoxFuture<'a, Result<Found>>;
+
+    /// Claims a slot on it.
+    fn claim<'a>(&'a self, process: &'a Arc<Process>, found: Found) -> BoxFuture<'a, Result<Held>>;
 }
 
 struct Declared<S> {
@@ -171,26 +157,34 @@ impl<S: Service> Declaration for Declared<S> {
     fn find<'a>(
         &'a self,
         process: &'a Arc<Process>,
-        test: &'a str,
+        mut request: SlotRequest,
     ) -> BoxFuture<'a, Result<Found>> {
         Box::pin(async {
             let wanted = Wanted::by(&*self.service)?;
-            let opened = match process.server::<S>(&wanted, test) {
+            request.exclusive = wanted.spec.exclusive;
+            let opened = match process.server::<S>(&wanted, &request.test) {
                 Asked::Opened(opened) => opened,
-                Asked::Opening(opening) => record::step(Step::Server, self.name, opening).await?,
+                Asked::Opening(opening) => {
+                    let opening = record::step(Step::Server, self.name, opening);
+                    let prepare = async { self.service.prepare(&request) };
+                    join(opening, prepare).await.0?
+                }
             };
-            Ok(Found { wanted, opened })
+            Ok(Found {
+                wanted,
+                opened,
+                request,
+            })
         })
     }
 
-    fn claim<'a>(
-        &'a self,
-        process: &'a Arc<Process>,
-        found: Found,
-        request: SlotRequest,
-    ) -> BoxFuture<'a, Result<Held>> {
+    fn claim<'a>(&'a self, process: &'a Arc<Process>, found: Found) -> BoxFuture<'a, Result<Held>> {
         Box::pin(async move {
-            let Found { wanted, opened } = found;
+            let Found {
+                wanted,
+                opened,
+                request,
+            } = found;
             match self.claim_on(process, &opened, request.clone()).await {
                 Ok(held) => Ok(held),
                 // The server was stopping when it was found: the next one will do.
@@ -236,4 +230,73 @@ async fn is_gone<S: Service>(process: &Process, opened: &Opened) -> bool {
     let endpoint = opened.endpoint.clone();
     let ask = async move { Ok(endpoint.is_closed().await || S::is_gone(&server).await) };
     process.background.run(ask).await.unwrap_or(true)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "what goes wrong fails the test")]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+    use crate::Builder;
+    use crate::service::{Endpoint, OpenError, ServerSpec, Slot};
+
+    /// What was called, in order.
+    static CALLS: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+
+    fn called(what: &'static str) {
+        CALLS
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(what);
+    }
+
+    #[derive(Debug, Default)]
+    struct Told;
+
+    impl Slot for Told {
+        fn description(&self) -> String {
+            "told".to_owned()
+        }
+
+        async fn release(self, _: Returned) {}
+    }
+
+    impl Service for Told {
+        const NAME: &'static str = "told";
+        type Server = ();
+        type Slot = Self;
+
+        fn spec(&self) -> Result<ServerSpec> {
+            Ok(ServerSpec::without_server(Self::NAME))
+        }
+
+        fn prepare(&self, request: &SlotRequest) {
+            assert_eq!(request.test, "a test");
+            called("prepare");
+        }
+
+        async fn open(_: Endpoint) -> Result<(), OpenError> {
+            // On the background thread, while the test's own prepares.
+            tokio::task::yield_now().await;
+            called("open");
+            Ok(())
+        }
+
+        async fn claim(&self, _: Arc<()>, _: SlotRequest) -> Result<Self> {
+            called("claim");
+            Ok(Self)
+        }
+    }
+
+    #[test]
+    fn a_test_prepares_its_claim_unless_the_process_has_the_server() {
+        for _ in 0..2 {
+            let test = Builder::new("a test", env!("CARGO_MANIFEST_DIR")).service(Told);
+            test.run(async |_| Ok(())).unwrap();
+        }
+        let mut calls = CALLS.lock().unwrap().clone();
+        calls[..2].sort_unstable();
+        assert_eq!(calls, ["open", "prepare", "claim", "claim"]);
+    }
 }

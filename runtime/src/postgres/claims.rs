@@ -12,15 +12,16 @@ use super::fill;
 use super::options::Postgres;
 use super::reuse::session::{self, Claimed, Session};
 use super::roles::Before;
-use super::schema::{Schema, Target};
-use super::server::{SchemaKey, Server};
+use super::schema::Target;
+use super::schemas;
+use super::server::Server;
 use super::slot::{Origin, TestDatabase};
-use super::sql::{self, literal, quoted};
+use super::sql::{literal, quoted};
 use super::sweep::{free_parked, sweep};
 use super::template::{self, Template};
 use crate::record::{self, Step};
 use crate::service::SlotRequest;
-use crate::{Error, Result, report};
+use crate::{Result, report};
 
 /// How a server's system says that its disk is full.
 const NO_ROOM: &str = "No space left on device";
@@ -58,7 +59,7 @@ async fn claim_on_shared_server(
         let server = Arc::clone(server);
         tokio::spawn(async move { sweep(&server).await });
     }
-    let (schema, seeded) = schema(server, options, request).await?;
+    let (schema, seeded) = schemas::schema(options, request).await?;
     let label = options.database.as_deref().unwrap_or(&request.package);
     let user = server.user(options.user.as_deref());
     let template = Template::new(schema, user.clone(), label);
@@ -120,7 +121,7 @@ async fn claim_on_own_server(
     server: &Arc<Server>,
     request: &SlotRequest,
 ) -> Result<TestDatabase> {
-    let (schema, seeded) = schema(server, options, request).await?;
+    let (schema, seeded) = schemas::schema(options, request).await?;
     let database = options.database.as_deref().unwrap_or(&request.package);
     let user = server.user(options.user.as_deref());
     let broken = Broken::known_to(request, options)?;
@@ -177,50 +178,6 @@ async fn claim_on_own_server(
         Origin::OwnServer,
         seeded,
     ))
-}
-
-/// Returns the schema, and how many of the seeds it has.
-async fn schema(
-    server: &Server,
-    options: &Postgres,
-    request: &SlotRequest,
-) -> Result<(Arc<Schema>, usize)> {
-    let key: SchemaKey = (
-        request.directory.clone(),
-        options.migrations.clone(),
-        request.seeds.clone(),
-        options.extensions.clone(),
-        options.template_seeds,
-    );
-    let cell = server.schemas.cell(&key);
-    let read = async || {
-        let mut schema = Schema::read(
-            &request.directory,
-            &options.migrations,
-            &request.seeds,
-            &options.extensions,
-        )?;
-        let cut = match options.template_seeds {
-            Some(true) => None,
-            Some(false) => schema.cut_seeds(|_| true),
-            None => schema.cut_seeds(sql::is_volatile),
-        };
-        if let Some(first) = cut
-            && request.verbose
-        {
-            report::progress(&format!(
-                "postgres: {first} and the seeds after it are applied for each test, not in the \
-                 template ({})",
-                match options.template_seeds {
-                    None => "it reads the clock or draws random numbers",
-                    Some(_) => "as the test asks for",
-                }
-            ));
-        }
-        Ok::<_, Error>(Arc::new(schema))
-    };
-    let schema = cell.get_or_try_init(read).await?;
-    Ok((Arc::clone(schema), schema.seeds()))
 }
 
 /// Claims a clone that is ready, the process's own before all others; returns its name, and when

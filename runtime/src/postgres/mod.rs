@@ -38,6 +38,7 @@ mod roles;
 mod running;
 mod scan;
 mod schema;
+mod schemas;
 mod script;
 mod server;
 mod service;

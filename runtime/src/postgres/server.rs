@@ -1,7 +1,6 @@
 //! A PostgreSQL server that this process uses: its lease, its connections.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,10 +12,8 @@ use tokio::sync::{Mutex, OnceCell};
 use super::address;
 use super::failure::{code, failed, is_lost};
 use super::lease::{self, ServerInfo};
-use super::migrations::Migrations;
 use super::reuse::session::Sessions;
 use super::reuse::snapshot::Snapshot;
-use super::schema::Schema;
 use super::sql::{literal, quoted};
 use crate::background::watch_lease;
 use crate::once::Once;
@@ -27,9 +24,6 @@ use crate::{Result, report};
 const PATIENCE_WITH_CONNECTIONS: Duration = Duration::from_secs(30);
 
 /// What a schema is read from: the crate's directory, migrations, seeds, extensions, and whether
-/// seeds are part of it.
-pub(super) type SchemaKey = (PathBuf, Migrations, Vec<PathBuf>, Vec<String>, Option<bool>);
-
 /// A PostgreSQL server that this process uses. Its connections live on the background thread.
 pub struct Server {
     pub(super) endpoint: Endpoint,
@@ -42,7 +36,6 @@ pub struct Server {
     lease: Mutex<Option<PgConnection>>,
     /// Creates and drops, off the tests' path.
     pub(super) work: PgPool,
-    pub(super) schemas: Once<SchemaKey, Arc<Schema>>,
     pub(super) templates: Once<String, ()>,
     pub(super) snapshots: Once<String, Option<Arc<Snapshot>>>,
     users: Once<String, ()>,
@@ -77,7 +70,6 @@ impl Server {
             info,
             lease: Mutex::new(Some(lease)),
             work,
-            schemas: Once::new(),
             templates: Once::new(),
             snapshots: Once::new(),
             users: Once::new(),

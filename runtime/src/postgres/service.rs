@@ -7,6 +7,7 @@ use super::claims;
 use super::clients::errors::describe;
 use super::data_directory::{DataDirectory, PREPARED};
 use super::options::Postgres;
+use super::schemas;
 use super::server::Server;
 use super::slot::TestDatabase;
 use crate::service::{
@@ -84,6 +85,10 @@ impl Service for Postgres {
 
     async fn open(endpoint: Endpoint) -> Result<Server, OpenError> {
         Server::open(endpoint).await
+    }
+
+    fn prepare(&self, request: &SlotRequest) {
+        schemas::prepare(self, request);
     }
 
     async fn claim(&self, server: Arc<Server>, request: SlotRequest) -> Result<TestDatabase> {

@@ -83,6 +83,16 @@ pub trait Service: Default + Debug + Send + Sync + 'static {
     /// An [`OpenError`], which says whether to try again.
     fn open(endpoint: Endpoint) -> impl Future<Output = Result<Self::Server, OpenError>> + Send;
 
+    /// Does what a claim needs that takes no server, such as reading files, and keeps the result for
+    /// [`claim`](Self::claim).
+    ///
+    /// Called at most once per test, on the test's thread, while its server is found or started;
+    /// not if the process has the server already. It saves time only: what goes wrong here is told
+    /// by the claim, which must not rely on it. Default: nothing.
+    fn prepare(&self, request: &SlotRequest) {
+        let _ = request;
+    }
+
     /// Claims a part of the server for one test.
     ///
     /// Called once per test. What the slot has must be out of reach for all other tests, in this
