@@ -14,7 +14,8 @@ use crate::once::Once;
 use crate::service::SlotRequest;
 use crate::{Result, report};
 
-/// What a schema is read from.
+/// What a schema is read from: the crate's directory, migrations, seeds, extensions, and whether
+/// seeds are part of it.
 type Key = (PathBuf, Migrations, Vec<PathBuf>, Vec<String>, Option<bool>);
 
 /// What was read. Files are no part of a server: those of the process stay what they were.

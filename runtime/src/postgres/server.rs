@@ -23,7 +23,6 @@ use crate::{Result, report};
 /// How long a connection is waited for on a server that has no free one.
 const PATIENCE_WITH_CONNECTIONS: Duration = Duration::from_secs(30);
 
-/// What a schema is read from: the crate's directory, migrations, seeds, extensions, and whether
 /// A PostgreSQL server that this process uses. Its connections live on the background thread.
 pub struct Server {
     pub(super) endpoint: Endpoint,
