@@ -1,5 +1,7 @@
 //! What tests do to their databases, kind by kind.
 
+use std::fmt::{Display, Write};
+
 use container_test::TestContext;
 use container_test::sqlx::pool::PoolConnection;
 use container_test::sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -42,24 +44,46 @@ pub(crate) enum Act {
     Outside(&'static [&'static str]),
 }
 
+/// What a test did, written down while it does it.
+pub(crate) struct Record<'a> {
+    pub(crate) text: &'a mut String,
+    pub(crate) number: usize,
+    pub(crate) database: &'a str,
+}
+
+impl Record<'_> {
+    /// The statement, filled in.
+    fn statement(&mut self, statement: &str) -> String {
+        let statement = statement
+            .replace("{n}", &self.number.to_string())
+            .replace("{database}", self.database);
+        let _ = write!(self.text, "\n{statement};");
+        statement
+    }
+
+    pub(crate) fn error(&mut self, error: &dyn Display) {
+        let _ = write!(self.text, " -- {error}");
+    }
+}
+
 impl Act {
     /// Does it. Statements may fail, as those of tests do, and connections, in databases that
     /// were closed before.
     pub(crate) async fn perform(
         &self,
         cx: &TestContext,
-        fill: &mut dyn FnMut(&str) -> String,
+        record: &mut Record<'_>,
     ) -> container_test::Result<()> {
         match self {
             Self::Sql(statements) => {
                 let mut connection: PoolConnection<Postgres> = cx.get().await?;
-                execute(&mut connection, statements, fill).await;
+                execute(&mut connection, statements, record).await;
             }
             Self::Copy(statement) => {
                 let mut connection: PoolConnection<Postgres> = cx.get().await?;
-                execute(&mut connection, &[], fill).await;
-                if let Ok(mut copy) = connection.copy_in_raw(&fill(statement)).await {
-                    let row = fill("50{n}\tcopied\n");
+                execute(&mut connection, &[], record).await;
+                if let Ok(mut copy) = connection.copy_in_raw(&record.statement(statement)).await {
+                    let row = record.statement("50{n}\tcopied\n");
                     let _ = copy.send(row.as_bytes()).await;
                     let _ = copy.finish().await;
                 }
@@ -74,20 +98,20 @@ impl Act {
             }
             Self::OwnConnection(statements) => {
                 let mut connection: PgConnection = cx.get().await?;
-                execute(&mut connection, statements, fill).await;
+                execute(&mut connection, statements, record).await;
                 drop(connection);
             }
             Self::TwoConnections(first, second) => {
                 let mut one: PoolConnection<Postgres> = cx.get().await?;
                 let mut other: PoolConnection<Postgres> = cx.get().await?;
-                execute(&mut one, first, fill).await;
-                execute(&mut other, second, fill).await;
+                execute(&mut one, first, record).await;
+                execute(&mut other, second, record).await;
             }
             Self::Outside(statements) => {
                 let options: PgConnectOptions = cx.get().await?;
                 let options = options.database("postgres");
                 let mut connection = PgConnection::connect_with(&options).await.unwrap();
-                execute(&mut connection, statements, fill).await;
+                execute(&mut connection, statements, record).await;
                 connection.close().await.unwrap();
             }
         }
@@ -95,20 +119,17 @@ impl Act {
     }
 }
 
-async fn execute(
-    connection: &mut PgConnection,
-    statements: &[&str],
-    fill: &mut dyn FnMut(&str) -> String,
-) {
+async fn execute(connection: &mut PgConnection, statements: &[&str], record: &mut Record<'_>) {
     // One that waits for another connection of the same test would wait for good.
     let patience = raw_sql("SET lock_timeout = '20ms'");
     let _ = patience.execute(&mut *connection).await;
     for statement in statements {
-        let done = raw_sql(AssertSqlSafe(fill(statement)))
+        let done = raw_sql(AssertSqlSafe(record.statement(statement)))
             .execute(&mut *connection)
             .await;
         if let Err(error) = done {
             assert!(error.as_database_error().is_some(), "{statement}: {error}");
+            record.error(&error);
         }
     }
 }
@@ -275,7 +296,7 @@ pub(crate) const KINDS: &[Kind] = kinds! {
     "a database's owner" Dropped Sql(&[r#"ALTER DATABASE "{database}" OWNER TO pg_monitor"#]);
     "a database made a template" Dropped Sql(&[r#"ALTER DATABASE "{database}" IS_TEMPLATE true"#]);
     "a database closed" Dropped Outside(&[r#"ALTER DATABASE "{database}" ALLOW_CONNECTIONS false"#]);
-    "a replication slot" Dropped Sql(&["SET statement_timeout = '10s'", "SELECT pg_create_logical_replication_slot('{database}', 'pgoutput')", "RESET statement_timeout"]);
+    "a replication slot" Dropped Sql(&["SET lock_timeout = 0", "SET statement_timeout = '10s'", "SELECT pg_create_logical_replication_slot('{database}', 'pgoutput')", "RESET statement_timeout"]);
     "a transaction prepared" Dropped Sql(&["BEGIN", "INSERT INTO letters VALUES ({n}, 'later')", "PREPARE TRANSACTION '{database}'"]);
     "a transaction prepared that wrote nothing" Dropped Sql(&["BEGIN", "LOCK TABLE letters IN ACCESS SHARE MODE", "PREPARE TRANSACTION '{database}'"]);
 

@@ -21,7 +21,7 @@ use container_test_tests::random::Random;
 
 use self::fingerprint::{Fingerprint, difference, fingerprint, follow_up};
 use self::harness::{Line, is_recycled, number, options, registry};
-use self::kinds::{Fate, KINDS, Kind};
+use self::kinds::{Fate, KINDS, Kind, Record};
 
 /// What a clone is like, at first and after more was done to it.
 struct Reference {
@@ -71,15 +71,13 @@ async fn act(cx: &TestContext, kinds: &[&Kind], numbers: &[usize]) -> String {
     let mut done = String::new();
     for (kind, number) in kinds.iter().zip(numbers) {
         let _ = write!(done, "\n-- {}", kind.name);
-        let mut fill = |statement: &str| {
-            let statement = statement
-                .replace("{n}", &number.to_string())
-                .replace("{database}", database);
-            let _ = write!(done, "\n{statement};");
-            statement
+        let mut record = Record {
+            text: &mut done,
+            number: *number,
+            database,
         };
-        if let Err(error) = kind.act.perform(cx, &mut fill).await {
-            let _ = write!(done, " -- {error}");
+        if let Err(error) = kind.act.perform(cx, &mut record).await {
+            record.error(&error);
         }
     }
     done
