@@ -218,6 +218,7 @@ fn crowd() {
         let mut connection = registry().await;
         let name = name_of(&mut connection, &databases[0]).await.unwrap();
         let (template, _) = name.rsplit_once('_').unwrap();
+        let mut round = 0;
         loop {
             let (in_use, idle, sessions): (i64, i64, i64) = sqlx::query_as(
                 "SELECT count(*) FILTER (WHERE NOT parked), count(*) FILTER (WHERE parked),
@@ -228,9 +229,11 @@ fn crowd() {
             .fetch_one(&mut connection)
             .await
             .unwrap();
-            if in_use == 0 && idle == sessions {
+            // The oldest goes only after the latest has come.
+            if in_use == 0 && idle == sessions && (idle <= PARKED || round > 1_000) {
                 return idle;
             }
+            round += 1;
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
