@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
@@ -102,7 +103,9 @@ pub(super) async fn open(endpoint: &Endpoint) -> Result<(PgConnection, ServerInf
 /// Connects to the registry, which the first process to come creates, and takes a lease.
 async fn open_registry(endpoint: &Endpoint) -> Result<(PgConnection, ServerInfo), OpenError> {
     let registry = address::registry(endpoint).map_err(OpenError::fatal)?;
-    let mut connection = match connect(&registry).await {
+    // The message is written while the server answers.
+    let (connected, take_lease) = join(connect(&registry), async { take_lease() }).await;
+    let mut connection = match connected {
         Ok(connection) => connection,
         // There is no such database.
         Err(error) if code(&error).as_deref() == Some("3D000") => {
@@ -118,7 +121,7 @@ async fn open_registry(endpoint: &Endpoint) -> Result<(PgConnection, ServerInfo)
         Err(error) => return Err(open_error(error)),
     };
     let unusable = |error| OpenError::fatal(failed("use the registry")(error));
-    match take(&mut connection).await {
+    match take(&mut connection, &take_lease).await {
         // There is no such sequence yet.
         Err(error) if code(&error).as_deref() == Some("42P01") => {
             let script = format!(
@@ -133,7 +136,7 @@ async fn open_registry(endpoint: &Endpoint) -> Result<(PgConnection, ServerInfo)
         Err(error) => return Err(unusable(error)),
         Ok(taken) => return Ok((connection, taken.ok_or_else(pooled)?)),
     }
-    let taken = take(&mut connection).await.map_err(unusable)?;
+    let taken = take(&mut connection, &take_lease).await.map_err(unusable)?;
     Ok((connection, taken.ok_or_else(pooled)?))
 }
 
@@ -189,9 +192,9 @@ async fn create_registry(connection: &mut PgConnection, name: &str) -> Result<()
     }
 }
 
-/// Takes a lease, unless the session is not our own, and asks about the server. It is no function of the registry: to look one up and
-/// compile it takes a new session longer than everything that it would do. Time-outs that not
-/// every version knows are switched off by name.
+/// Takes a lease, unless the session is not our own, and asks about the server. It is no function of
+/// the registry: to look one up and compile it takes a new session longer than everything that it
+/// would do. Time-outs that not every version knows are switched off by name.
 fn take_lease() -> String {
     format!(
         "WITH taken AS (
@@ -215,7 +218,7 @@ fn take_lease() -> String {
 }
 
 /// When the server was started.
-const STARTED: &str = "extract(epoch FROM pg_postmaster_start_time())::text";
+const STARTED: &str = "pg_postmaster_start_time()::text";
 
 /// Switches off time-outs that not every version knows.
 const TIMEOUTS_OFF: &str = "
@@ -225,8 +228,11 @@ const TIMEOUTS_OFF: &str = "
         THEN set_config('transaction_timeout', '0', false) END AS transaction";
 
 /// Takes a lease; none if the session is not our own.
-async fn take(connection: &mut PgConnection) -> Result<Option<ServerInfo>, sqlx::Error> {
-    let taken = sqlx::raw_sql(AssertSqlSafe(take_lease()));
+async fn take(
+    connection: &mut PgConnection,
+    take_lease: &str,
+) -> Result<Option<ServerInfo>, sqlx::Error> {
+    let taken = sqlx::raw_sql(AssertSqlSafe(take_lease.to_owned()));
     let Some(row) = taken.fetch_optional(connection).await? else {
         return Ok(None);
     };

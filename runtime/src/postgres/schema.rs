@@ -329,7 +329,7 @@ fn period() -> u64 {
 /// Returns what makes a template of this script a new one from time to time, if the script writes
 /// rows and reads the clock or draws random numbers: they are as old as the template.
 fn age(script: &str, period: u64) -> Option<u64> {
-    (sql::writes_rows(script) && sql::is_volatile(script)).then_some(period)
+    sql::writes_volatile(script).then_some(period)
 }
 
 /// Returns a file of a directory as a script.

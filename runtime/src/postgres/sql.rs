@@ -102,11 +102,25 @@ const VOLATILE: [&str; 21] = [
 
 /// Returns whether a script names something whose value changes from one moment to the next.
 pub(super) fn is_volatile(script: &str) -> bool {
-    words(script).any(|word| {
-        VOLATILE
-            .iter()
-            .any(|volatile| word.eq_ignore_ascii_case(volatile))
-    })
+    has_letters(script, &VOLATILE) && has_word(script, &VOLATILE)
+}
+
+/// Returns whether a script writes rows and names something volatile: the rows may have it.
+pub(super) fn writes_volatile(script: &str) -> bool {
+    const WRITES: [&str; 5] = ["insert", "update", "copy", "merge", "into"];
+    let names = [&WRITES[..], &VOLATILE[..]];
+    names.iter().all(|names| has_letters(script, names))
+        && names.iter().all(|names| has_word(script, names))
+}
+
+fn has_word(script: &str, names: &[&str]) -> bool {
+    words(script).any(|word| names.iter().any(|name| word.eq_ignore_ascii_case(name)))
+}
+
+/// Returns whether it may have one of these words: to look for words takes much longer.
+fn has_letters(script: &str, names: &[&str]) -> bool {
+    let script = script.to_ascii_lowercase();
+    names.iter().any(|name| script.contains(name))
 }
 
 /// Returns whether a statement changes what belongs to the server rather than to a database.
@@ -128,12 +142,6 @@ pub(super) fn is_of_server(statement: &str) -> bool {
     };
     let slot = |word: &str| word.to_lowercase().ends_with("_replication_slot");
     OF_SERVER.iter().any(is) || words(statement).any(slot)
-}
-
-/// Returns whether a script writes rows.
-pub(super) fn writes_rows(script: &str) -> bool {
-    const WRITES: [&str; 5] = ["insert", "update", "copy", "merge", "into"];
-    words(script).any(|word| WRITES.iter().any(|write| word.eq_ignore_ascii_case(write)))
 }
 
 #[cfg(test)]
@@ -189,8 +197,10 @@ mod tests {
         ] {
             assert!(!is_volatile(stable), "{stable}");
         }
-        assert!(writes_rows("insert into a values (1)"));
-        assert!(!writes_rows("CREATE TABLE a (b timestamptz DEFAULT now())"));
+        assert!(writes_volatile("insert into a values (Now())"));
+        assert!(!writes_volatile(
+            "CREATE TABLE a (b timestamptz DEFAULT now())"
+        ));
     }
 
     #[test]
