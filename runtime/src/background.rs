@@ -5,6 +5,7 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::mpsc;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
@@ -98,6 +99,17 @@ where
     });
 }
 
+/// Runs a future where it is awaited, with the clock, the new sockets and the new tasks of another
+/// runtime.
+pub(crate) async fn entered<T>(handle: &Handle, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let _entered = handle.enter();
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
 fn start() -> Result<Handle, String> {
     let (sender, receiver) = mpsc::sync_channel(1);
     let thread = move || match Builder::new_current_thread().enable_all().build() {
@@ -152,6 +164,21 @@ mod tests {
         let runtime = Builder::new_current_thread().build().unwrap();
         let thread = runtime.block_on(background.run(wait)).unwrap();
         assert_ne!(thread, current().id());
+    }
+
+    #[test]
+    fn what_is_entered_has_the_clock_of_that_runtime() {
+        let background = Background::default();
+        let handle = background.handle().unwrap();
+        let mut runtime = Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+        let (begun, length) = (std::time::Instant::now(), Duration::from_millis(20));
+        let thread = runtime.block_on(entered(handle, async {
+            tokio::time::sleep(length).await;
+            current().id()
+        }));
+        assert_eq!(thread, current().id());
+        assert!(begun.elapsed() >= length);
     }
 
     #[test]

@@ -214,7 +214,7 @@ impl Services {
     /// If it is cancelled, the services are released in the background.
     pub async fn stop(mut self) {
         if let Some(cx) = &self.0 {
-            cx.finish().await;
+            cx.finish(Returned::Dirty).await;
         }
         if let Some(cx) = self.0.take() {
             // The code that uses them may still hold what opens new connections.

@@ -58,7 +58,7 @@ pub(crate) trait AnySlot: Any + Send + Sync {
     fn description(&self) -> String;
     fn seeded(&self) -> usize;
     fn apply_seed(self: Arc<Self>, path: PathBuf) -> BoxFuture<Result<()>>;
-    fn finish(&self) -> Pin<Box<dyn Future<Output = ()> + '_>>;
+    fn finish(&self, returned: Returned) -> Pin<Box<dyn Future<Output = ()> + '_>>;
     /// Returns nothing if the test has leaked what it was given: its claims end with the process.
     fn release(self: Arc<Self>, returned: Returned) -> Option<BoxFuture<()>>;
     fn address(&self) -> Option<String>;
@@ -80,8 +80,8 @@ impl<S: Slot> AnySlot for S {
         Box::pin(async move { Slot::apply_seed(&*self, &path).await })
     }
 
-    fn finish(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
-        Box::pin(Slot::finish(self))
+    fn finish(&self, returned: Returned) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(Slot::finish(self, returned))
     }
 
     fn release(self: Arc<Self>, returned: Returned) -> Option<BoxFuture<()>> {
@@ -154,9 +154,9 @@ impl<D> TestContext<D> {
     }
 
     /// Ends what of the slots lives on the test's runtime, while that still runs.
-    pub(crate) async fn finish(&self) {
+    pub(crate) async fn finish(&self, returned: Returned) {
         for held in &self.inner.slots {
-            held.slot.finish().await;
+            held.slot.finish(returned).await;
         }
     }
 

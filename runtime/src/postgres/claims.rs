@@ -15,7 +15,7 @@ use super::roles::Before;
 use super::schema::Target;
 use super::schemas;
 use super::server::Server;
-use super::slot::{Origin, TestDatabase};
+use super::slot::{Origin, Reuse, TestDatabase};
 use super::sql::{literal, quoted};
 use super::sweep::{free_parked, sweep};
 use super::template::{self, Template};
@@ -100,15 +100,24 @@ async fn claim_on_shared_server(
     let parked = parked.filter(|_| own.as_ref() == Some(&database));
     let connect = server.plain.clone().username(&user).database(&database);
     let parkable = server.info.version_number >= session::OLDEST && !request.one_test_per_process;
-    let session = match parked {
-        Some(session) => Some(session),
-        None if recycle => Session::open(&connect, parkable).await,
-        None => None,
+    let (reuse, session) = match (parked, recycle) {
+        (Some(session), _) => (Reuse::Session, Some(session)),
+        (None, true) if parkable => match Session::open(&connect).await {
+            Some(session) => (Reuse::Session, Some(session)),
+            None => (Reuse::Database, None),
+        },
+        (None, true) => (Reuse::Database, None),
+        (None, false) => (Reuse::Nothing, None),
     };
+    if reuse == Reuse::Database && request.one_test_per_process {
+        let (server, template) = (Arc::clone(server), name.clone());
+        // The end of the test asks for it otherwise.
+        tokio::spawn(async move { template::snapshot(&server, &template).await });
+    }
     let origin = Origin::Clone {
         template: name,
         prewarmed,
-        recycle,
+        reuse,
         stats_reset,
     };
     let claimed = TestDatabase::new(server, database, user, options, origin, seeded);

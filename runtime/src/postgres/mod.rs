@@ -31,6 +31,7 @@ mod properties;
 mod psql;
 mod registry;
 mod release;
+mod reset;
 mod reuse;
 mod role_settings;
 mod role_state;

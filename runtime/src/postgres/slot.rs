@@ -1,11 +1,12 @@
 //! A test's database, from its claim to its release.
 
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, Postgres as Sqlx};
 use sqlx::{PgConnection, PgPool};
+use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
 use super::address;
@@ -26,17 +27,43 @@ pub struct TestDatabase {
     pub(super) seeded: usize,
     pub(super) max_connections: u32,
     pub(super) pool: OnceCell<PgPool>,
-    /// A session in the database that was opened on the background thread's runtime, while no pool
-    /// has it.
+    /// A session in the database while no pool has it: where it may serve several tests, one that was
+    /// opened on the background thread's runtime, otherwise the first of the pool, after the test.
     pub(super) session: Mutex<Option<PgConnection>>,
+    /// How the pool connects, unless the test has told it otherwise.
+    pub(super) connect_options: OnceLock<Arc<PgConnectOptions>>,
+    /// What came of the attempt to recycle the database while the test's runtime was there.
+    pub(super) attempt: OnceLock<Attempt>,
+    /// The background thread's runtime.
+    pub(super) background: Handle,
     pub(super) mark: Option<Mark>,
-    /// The name that the database had when that session was opened.
+    /// The name that the database had when the test's session was opened.
     pub(super) opened_in: String,
     pub(super) greeter: Option<PgConnectOptions>,
     /// How many connections the pool has made, that session included.
     pub(super) made: Arc<AtomicUsize>,
     /// Pools of other clients, which are closed at the test's end.
     pub(super) pools: Pools,
+}
+
+/// What the next tests may get of what a test had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reuse {
+    Nothing,
+    /// The database.
+    Database,
+    /// The database with the session that the test began with.
+    Session,
+}
+
+/// What came of an attempt to recycle a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    Recycled,
+    /// It is to be dropped.
+    Unfit,
+    /// Other sessions had not left.
+    InUse,
 }
 
 /// Where a test's database comes from.
@@ -48,10 +75,19 @@ pub(super) enum Origin {
         template: String,
         /// Whether clones are prewarmed for tests like this.
         prewarmed: bool,
-        recycle: bool,
+        reuse: Reuse,
         /// When the statistics of the database were set to zero, if ever.
         stats_reset: Option<String>,
     },
+}
+
+impl Origin {
+    pub(super) fn reuse(&self) -> Reuse {
+        match self {
+            Self::OwnServer => Reuse::Nothing,
+            Self::Clone { reuse, .. } => *reuse,
+        }
+    }
 }
 
 impl TestDatabase {
@@ -65,6 +101,7 @@ impl TestDatabase {
     ) -> Self {
         Self {
             server: Arc::clone(server),
+            opened_in: database.clone(),
             database,
             user,
             origin,
@@ -72,8 +109,10 @@ impl TestDatabase {
             max_connections: options.pool_size(),
             pool: OnceCell::new(),
             session: Mutex::new(None),
+            connect_options: OnceLock::new(),
+            attempt: OnceLock::new(),
+            background: Handle::current(),
             mark: None,
-            opened_in: String::new(),
             greeter: None,
             made: Arc::default(),
             pools: Pools::default(),
@@ -141,28 +180,28 @@ impl TestDatabase {
     pub(super) async fn pool(&self) -> &PgPool {
         let open = async || {
             let settings = self.pool_options();
-            match self.take_session() {
-                Some(session) => {
-                    let made = Arc::clone(&self.made);
-                    session::pool(
-                        session,
-                        settings,
-                        self.options(),
-                        self.greeter.clone(),
-                        made,
-                    )
-                    .await
-                }
-                None => settings.connect_lazy_with(self.options()),
-            }
+            let made = Arc::clone(&self.made);
+            let pool = if let Some(session) = self.take_session() {
+                let greeter = self.greeter.clone();
+                session::pool(session, settings, self.options(), greeter, made).await
+            } else {
+                let settings = settings.after_connect(move |_, _| {
+                    made.fetch_add(1, Ordering::Relaxed);
+                    Box::pin(async { Ok(()) })
+                });
+                settings.connect_lazy_with(self.options())
+            };
+            let _ = self.connect_options.set(pool.connect_options());
+            pool
         };
         self.pool.get_or_init(open).await
     }
 
+    pub(super) fn session(&self) -> MutexGuard<'_, Option<PgConnection>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn take_session(&self) -> Option<PgConnection> {
-        self.session
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.session().take()
     }
 }

@@ -183,12 +183,17 @@ pub(crate) fn live<R: Passed>(
         span.passed();
     }
     let retained = failed && process.config.retain_failed();
-    runtime.block_on(async {
+    runtime.block_on(record.scope(async {
         if failed {
             report_failure(&cx, &record, retained).await;
         }
-        cx.finish().await;
-    });
+        cx.finish(if retained {
+            Returned::Retained
+        } else {
+            Returned::Clean
+        })
+        .await;
+    }));
     let asked_to_end = Instant::now();
     runtime.shutdown_timeout(LEFT_BEHIND);
     cx.release(match retained {

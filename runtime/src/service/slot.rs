@@ -36,8 +36,10 @@ pub trait Slot: Send + Sync + 'static {
     /// Ends what of the slot lives on the test's runtime, such as a pool's connections.
     ///
     /// Called once, on the test's runtime, after the body and before that runtime ends. It must
-    /// return soon also if the test still uses what it was given.
-    fn finish(&self) -> impl Future<Output = ()> {
+    /// return soon also if the test still uses what it was given. `returned` is what is known so far:
+    /// what is clean may yet turn out to be dirty.
+    fn finish(&self, returned: Returned) -> impl Future<Output = ()> {
+        let _ = returned;
         std::future::ready(())
     }
 

@@ -229,3 +229,28 @@ fn a_session_that_begins_while_a_test_ends_does_not_reach_the_next_test() {
     }
     println!("{recycled} of 40 databases were recycled");
 }
+
+#[test]
+fn a_session_of_a_task_ends_with_the_runtime_of_its_test() {
+    let line = Line::new("task");
+    let (database, ()) = line.test(async |cx| {
+        let pool: PgPool = cx.get().await.unwrap();
+        let write = async || raw_sql(WRITE).execute(&pool).await.unwrap();
+        write().await;
+        let mut connection: PgConnection = cx.get().await.unwrap();
+        tokio::spawn(async move {
+            loop {
+                let _ = raw_sql(WRITE).execute(&mut connection).await;
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    });
+    assert!(is_recycled(&database));
+    line.test_on(&database, async |cx| {
+        let pool: PgPool = cx.get().await.unwrap();
+        let letters = sqlx::query_scalar("SELECT count(*) FROM letters");
+        let letters: i64 = letters.fetch_one(&pool).await.unwrap();
+        assert_eq!(letters, 0);
+    });
+}

@@ -213,3 +213,17 @@ fn a_session_of_another_database_does_not_stand_for_that_of_the_test() {
     );
     assert_eq!(postgres(), before);
 }
+
+#[test]
+fn a_pool_that_is_told_to_connect_in_another_way_ends_the_database() {
+    let line = Line::new("told");
+    let (database, ()) = line.test(async |cx| {
+        let pool: PgPool = cx.get().await.unwrap();
+        let uncounted = options(&cx).await.options([("track_counts", "off")]);
+        pool.set_connect_options(uncounted);
+        let _session = pool.acquire().await.unwrap();
+        let mut other = pool.acquire().await.unwrap();
+        execute(&mut other, "INSERT INTO letters VALUES (1, 'uncounted')").await;
+    });
+    assert!(!is_recycled(&database), "its rows went to the next test");
+}

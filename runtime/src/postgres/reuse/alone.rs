@@ -1,13 +1,12 @@
 //! Whether a session is the only one of its database.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-/// How long to wait for sessions that leave, and how often.
+/// How long to wait before it is looked again whether sessions have left.
 const MOMENT: Duration = Duration::from_millis(2);
-const MOMENTS: usize = 50;
 
 /// What says whether a session is the only one of its database, and none is about to begin there by
 /// a name that the database had before.
@@ -17,8 +16,8 @@ const MOMENTS: usize = 50;
 /// listed; and it is looked for in this order.
 pub(super) fn alone(database: i64) -> String {
     format!(
-        "CASE WHEN EXISTS (SELECT FROM pg_locks WHERE locktype = 'object'
-                               AND classid = 'pg_database'::regclass AND objid = {database})
+        "CASE WHEN EXISTS (SELECT FROM pg_lock_status() WHERE locktype = 'object'
+                               AND classid = 1262 AND objid = {database}) -- pg_database
               THEN false ELSE pg_stat_get_db_numbackends({database}::oid) = 1 END AS alone"
     )
 }
@@ -27,9 +26,11 @@ pub(super) fn alone(database: i64) -> String {
 pub(super) async fn is_alone(
     connection: &mut PgConnection,
     database: i64,
+    patience: Duration,
 ) -> Result<bool, sqlx::Error> {
     let alone = format!("SELECT {}", alone(database));
-    for _ in 0..MOMENTS {
+    let begun = Instant::now();
+    while begun.elapsed() < patience {
         tokio::time::sleep(MOMENT).await;
         let rows = ask(connection, &alone).await?;
         if rows.first().is_some_and(|row| row.get("alone")) {

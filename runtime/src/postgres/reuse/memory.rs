@@ -25,8 +25,8 @@ pub(super) struct Memory {
 impl Memory {
     /// Returns whether the session has nothing that a new one has not: its settings took as much
     /// memory then.
-    pub(super) fn equals_new(&self, settings: Option<i64>) -> bool {
-        Some(self.settings) == settings && self.harmless
+    pub(super) fn equals_new(&self, settings: i64) -> bool {
+        self.settings == settings && self.harmless
     }
 }
 

@@ -91,7 +91,17 @@ const STATISTICS: &str = "
               ELSE inserted + changed + maintained > 0 OR (pages > 0 AND oid = ANY ($empty))
           END";
 
-/// A database that equals its template.
+/// What is found out about a database.
+pub(in crate::postgres) enum Recycled {
+    /// It equals its template.
+    Yes(Reset),
+    /// It does not, or that cannot be known.
+    No,
+    /// Other sessions did not leave in time.
+    InUse,
+}
+
+/// How a database that equals its template was left.
 pub(in crate::postgres) struct Reset {
     /// When the statistics were set to zero.
     pub(in crate::postgres) stats_reset: Option<String>,
@@ -106,8 +116,10 @@ pub(in crate::postgres) struct Known<'a> {
     pub(in crate::postgres) version: i32,
     /// When the statistics of the database were set to zero, if ever.
     pub(in crate::postgres) stats_reset: Option<&'a str>,
-    /// The session that looks.
-    pub(in crate::postgres) mark: Mark,
+    /// The session that looks, if it may serve several tests.
+    pub(in crate::postgres) mark: Option<Mark>,
+    /// How long other sessions may take to leave.
+    pub(in crate::postgres) patience: Duration,
     /// The name of the database, and the one that it gets.
     pub(in crate::postgres) database: &'a str,
     pub(in crate::postgres) renamed: &'a str,
@@ -118,7 +130,7 @@ pub(in crate::postgres) struct Known<'a> {
 pub(in crate::postgres) async fn recycle(
     connection: &mut PgConnection,
     known: &Known<'_>,
-) -> Result<Option<Reset>, sqlx::Error> {
+) -> Result<Recycled, sqlx::Error> {
     let mark = known.mark;
     let reset = RESET_SESSION
         .replace("$database", &literal(known.database))
@@ -134,34 +146,35 @@ pub(in crate::postgres) async fn recycle(
     let rows = rows?;
     // A session that is in another database has changed nothing.
     let [before, session] = &rows[..] else {
-        return Ok(None);
+        return Ok(Recycled::No);
     };
     let oid: i64 = session.try_get("database")?;
     let reset: Option<String> = session.try_get("reset")?;
     if !before.try_get::<bool, _>("counting")? || reset.as_deref() != known.stats_reset {
-        return Ok(None);
+        return Ok(Recycled::No);
     }
-    let parkable = mark.settings.is_some();
+    let parkable = mark.is_some();
     let mut plan = undo_plan(connection, known.snapshot, oid, parkable).await?;
     // Sessions that have left have reported what they wrote.
     if !plan.alone {
-        if !is_alone(connection, oid).await? {
-            return Ok(None);
+        if !is_alone(connection, oid, known.patience).await? {
+            return Ok(Recycled::InUse);
         }
         plan = undo_plan(connection, known.snapshot, oid, parkable).await?;
     }
     let Plan { undo, memory, .. } = plan;
     let Some(undo) = undo else {
-        return Ok(None);
+        return Ok(Recycled::No);
     };
-    if mark.pid.is_some() && mark.pid != session.try_get("pid")? {
-        return Ok(None);
+    let pid: i32 = session.try_get("pid")?;
+    if mark.is_some_and(|mark| mark.pid != pid) {
+        return Ok(Recycled::No);
     }
-    let as_new = parkable
-        && memory.is_some_and(|memory| memory.equals_new(mark.settings))
-        && !remembers_pages(&undo);
+    let new =
+        mark.is_some_and(|mark| memory.is_some_and(|memory| memory.equals_new(mark.settings)));
+    let as_new = new && !remembers_pages(&undo);
     if undo.is_empty() {
-        return Ok(Some(Reset {
+        return Ok(Recycled::Yes(Reset {
             stats_reset: reset,
             as_new,
         }));
@@ -179,7 +192,7 @@ pub(in crate::postgres) async fn recycle(
             break;
         };
         if clean.try_get(0)? && done.try_get("alone")? {
-            return Ok(Some(Reset {
+            return Ok(Recycled::Yes(Reset {
                 stats_reset: done.try_get("reset")?,
                 as_new,
             }));
@@ -187,7 +200,7 @@ pub(in crate::postgres) async fn recycle(
         // A session that just starts, be it elsewhere, keeps rows from being removed.
         tokio::time::sleep(MOMENT).await;
     }
-    Ok(None)
+    Ok(Recycled::No)
 }
 
 /// Returns a number between -1 and 1.

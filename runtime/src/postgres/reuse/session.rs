@@ -1,9 +1,10 @@
 //! Sessions that a process has for its next tests: a new one costs more than everything else that a
 //! test pays.
 //!
-//! A test's first session is opened on the background thread's runtime, whose sockets outlive the
-//! test. After the test it shows whether the database equals its template; if so, and if it equals
-//! a new session itself, it stays in the database and goes to the next test together with it.
+//! In a process that runs several tests, a test's first session is opened on the background thread's
+//! runtime, whose sockets outlive the test. After the test it shows whether the database equals its
+//! template; if so, and if it equals a new session itself, it stays in the database and goes to the
+//! next test together with it.
 //!
 //! A pool takes no connection that it has not made. So it makes one to a port of ours, which gives
 //! nothing but the greeting of a server, and that one is replaced by the session before the test
@@ -38,7 +39,7 @@ const MOMENT: Duration = Duration::from_millis(500);
 /// The oldest version that shows whether a session equals a new one: see [`MEMORY`].
 pub(in crate::postgres) const OLDEST: i32 = 160_000;
 
-/// A session in a test's database.
+/// A session in a test's database that may serve several tests.
 #[derive(Debug)]
 pub(in crate::postgres) struct Session {
     pub(in crate::postgres) connection: PgConnection,
@@ -47,38 +48,30 @@ pub(in crate::postgres) struct Session {
     pub(in crate::postgres) opened_in: String,
 }
 
-/// What a session is known by that may serve several tests; one that serves a single test is not asked
-/// for it.
-#[derive(Clone, Copy, Debug, Default)]
+/// What a session is known by that may serve several tests.
+#[derive(Clone, Copy, Debug)]
 pub(in crate::postgres) struct Mark {
     /// Its process on the server.
-    pub(super) pid: Option<i32>,
+    pub(super) pid: i32,
     /// The memory that its settings took when it was new.
-    pub(super) settings: Option<i64>,
+    pub(super) settings: i64,
 }
 
 impl Session {
     /// Opens a session on the runtime that this is called on; none if that is not possible now.
-    /// `parkable` says whether it may serve several tests.
-    pub(in crate::postgres) async fn open(
-        options: &PgConnectOptions,
-        parkable: bool,
-    ) -> Option<Self> {
+    pub(in crate::postgres) async fn open(options: &PgConnectOptions) -> Option<Self> {
         let mut connection = PgConnection::connect_with(options).await.ok()?;
-        let mut mark = Mark::default();
-        if parkable {
-            // Most sessions that are used at all load it sooner or later.
-            let ask = format!(
-                "LOAD 'plpgsql'; SELECT pg_backend_pid() AS pid, settings FROM ({}) memory",
-                *MEMORY
-            );
-            let ask = sqlx::raw_sql(AssertSqlSafe(ask));
-            let row = ask.fetch_one(&mut connection).await.ok()?;
-            mark = Mark {
-                pid: row.try_get("pid").ok()?,
-                settings: row.try_get("settings").ok()?,
-            };
-        }
+        // Most sessions that are used at all load it sooner or later.
+        let ask = format!(
+            "LOAD 'plpgsql'; SELECT pg_backend_pid() AS pid, settings FROM ({}) memory",
+            *MEMORY
+        );
+        let ask = sqlx::raw_sql(AssertSqlSafe(ask));
+        let row = ask.fetch_one(&mut connection).await.ok()?;
+        let mark = Mark {
+            pid: row.try_get("pid").ok()?,
+            settings: row.try_get("settings").ok()?,
+        };
         Some(Self {
             connection,
             mark,
@@ -86,19 +79,14 @@ impl Session {
         })
     }
 
-    /// Returns whether this is the session of the mark: without one, the oldest of the database, since
-    /// no test had its address before.
+    /// Returns whether this is the session of the mark.
     pub(in crate::postgres) async fn is(
         mark: Mark,
         connection: &mut PgConnection,
     ) -> Result<bool, sqlx::Error> {
-        let first = "SELECT pg_backend_pid() AS pid, (
-                         SELECT pid FROM pg_stat_activity
-                         WHERE datname = current_database() AND backend_type = 'client backend'
-                         ORDER BY backend_start LIMIT 1) AS first";
-        let row = sqlx::raw_sql(first).fetch_one(connection).await?;
-        let first: Option<i32> = row.try_get("first")?;
-        Ok(mark.pid.or(first) == Some(row.try_get("pid")?))
+        let pid = sqlx::raw_sql("SELECT pg_backend_pid()");
+        let pid: i32 = pid.fetch_one(connection).await?.try_get(0)?;
+        Ok(mark.pid == pid)
     }
 }
 
