@@ -51,7 +51,7 @@ fn every_step_has_a_span() -> Result<()> {
         let mut postgres = Postgres::default();
         postgres.migrations = Migrations::inline([schema.clone()]);
         postgres.isolation = isolation;
-        let seed = async |pool: PgPool| pool.close().await;
+        let seed = async |pool: PgPool| pool.acquire().await.map(drop);
         Builder::new("spans", env!("CARGO_MANIFEST_DIR"))
             .service(postgres)
             .seed("nothing", seed)
