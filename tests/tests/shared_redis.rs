@@ -1,6 +1,7 @@
 //! A Redis server that tests share refuses every command that reaches into others' keyspaces.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use container_test::redis::aio::MultiplexedConnection;
 use container_test::redis::{self, AsyncCommands, RedisResult};
@@ -187,4 +188,43 @@ async fn a_policy_that_may_remove_the_list_of_claims_is_refused_with_the_reason(
             assert!(report.contains(part), "{report}");
         }
     }
+}
+
+/// Returns a service whose server no other test uses.
+fn of_its_own() -> Builder {
+    let mut service = Redis::default();
+    service.args = vec!["--hz".to_owned(), "11".to_owned()];
+    Builder::new("told", env!("CARGO_MANIFEST_DIR")).service(service)
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_know_what_to_deny_is_told_again() -> anyhow::Result<()> {
+    let services = Box::pin(of_its_own().start()).await?;
+    let keyspace: Keyspace = services.get().await?;
+    let (server, _) = keyspace.url().rsplit_once('/').unwrap();
+    let administrator = server.replacen("//default:", "//container-test:", 1);
+    let client = redis::Client::open(format!("{administrator}/0"))?;
+    let mut administrator = client.get_multiplexed_async_connection().await?;
+    // What the server was told before it was started again, which kept its data.
+    let () = administrator.set("container-test:denied", "before").await?;
+    let allow = command("ACL SETUSER default +flushall");
+    let () = allow.query_async(&mut administrator).await?;
+
+    let mut process = Command::new(std::env::current_exe()?);
+    process.args(["--exact", "role", "--ignored", "--nocapture"]);
+    assert!(process.status()?.success());
+    services.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "a process that another test starts"]
+async fn role() -> anyhow::Result<()> {
+    let services = Box::pin(of_its_own().start()).await?;
+    let mut redis: MultiplexedConnection = services.get().await?;
+    let refused: RedisResult<()> = command("FLUSHALL").query_async(&mut redis).await;
+    let error = refused.unwrap_err();
+    assert_eq!(error.code(), Some("NOPERM"), "{error}");
+    services.stop().await;
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Who holds a claim: a name for this process that others on the same machine can check.
 
 use std::fs;
+use std::sync::LazyLock;
 
 /// What tells processes of this machine apart from all others: the boot, the namespace of process
 /// numbers, the number, and the time of the process's start. Empty parts cannot be told.
@@ -22,10 +23,13 @@ pub(crate) fn is_alive(holder: &str) -> Option<bool> {
 }
 
 /// Returns the boot and the namespace of process numbers; a leading slash if they are unknown.
-pub(crate) fn machine() -> String {
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    format!("{}/{}", boot.trim(), namespace.display())
+pub(crate) fn machine() -> &'static str {
+    static MACHINE: LazyLock<String> = LazyLock::new(|| {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        format!("{}/{}", boot.trim(), namespace.display())
+    });
+    &MACHINE
 }
 
 /// Returns when a process has started, in clock ticks since the boot. A zombie has ended.

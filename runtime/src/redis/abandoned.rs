@@ -49,10 +49,11 @@ impl Server {
     /// Frees what processes that are gone had claimed.
     pub(super) async fn free_abandoned(&self) -> RedisResult<()> {
         let claims: Vec<(i64, String)> = self.ask(redis::cmd("HGETALL").arg(CLAIMS)).await?;
-        if claims
-            .iter()
-            .all(|(_, holder)| *holder == self.lease.holder)
-        {
+        let lives = |holder: &str| {
+            let known = holder == self.lease.holder || holder == RETAINED;
+            known || holder::is_alive(lease::parts(holder).1) == Some(true)
+        };
+        if claims.iter().all(|(_, holder)| lives(holder)) {
             return Ok(());
         }
         let clients = self.clients().await?;

@@ -41,11 +41,12 @@ struct Connection {
 }
 
 impl Lease {
+    /// Connects. The name must be told to the server before anything is claimed.
     pub(super) async fn take(info: ConnectionInfo) -> RedisResult<Self> {
         let random = random().map_err(|error| std::io::Error::other(error.report()))?;
         let name = format!("container-test-{random}");
         let client = Client::open(info)?;
-        let connection = connect(&client, &name).await?;
+        let connection = connect(&client).await?;
         let holder = format!("{name}{SEPARATOR}{}", holder::current());
         Ok(Self {
             client,
@@ -66,6 +67,11 @@ impl Lease {
         self.current().connection.clone()
     }
 
+    /// Tells the server the name.
+    pub(super) async fn tell_name(&self) -> RedisResult<()> {
+        tell_name(&mut self.connection(), &self.name).await
+    }
+
     /// Returns whether the connection is known to have ended. Nothing is asked.
     pub(super) fn has_ended(&self) -> bool {
         self.current().ended.load(Ordering::Relaxed)
@@ -79,7 +85,8 @@ impl Lease {
         if matches!(tokio::time::timeout(PATIENCE, ping).await, Ok(Ok(_))) {
             return Ok(false);
         }
-        let connection = connect(&self.client, &self.name).await?;
+        let mut connection = connect(&self.client).await?;
+        tell_name(&mut connection.connection, &self.name).await?;
         *self.current() = connection;
         Ok(true)
     }
@@ -90,7 +97,7 @@ pub(super) fn parts(holder: &str) -> (&str, &str) {
     holder.split_once(SEPARATOR).unwrap_or((holder, ""))
 }
 
-async fn connect(client: &Client, name: &str) -> RedisResult<Connection> {
+async fn connect(client: &Client) -> RedisResult<Connection> {
     let ended = Arc::new(AtomicBool::new(false));
     let mut settings = connection_settings();
     if client.get_connection_info().redis_settings().protocol() == ProtocolVersion::RESP3 {
@@ -100,15 +107,15 @@ async fn connect(client: &Client, name: &str) -> RedisResult<Connection> {
             Ok::<_, Infallible>(())
         });
     }
-    let mut connection = client
+    let connection = client
         .get_multiplexed_async_connection_with_config(&settings)
         .await?;
-    let () = redis::cmd("CLIENT")
-        .arg("SETNAME")
-        .arg(name)
-        .query_async(&mut connection)
-        .await?;
     Ok(Connection { connection, ended })
+}
+
+async fn tell_name(connection: &mut MultiplexedConnection, name: &str) -> RedisResult<()> {
+    let mut tell = redis::cmd("CLIENT");
+    tell.arg("SETNAME").arg(name).query_async(connection).await
 }
 
 /// Connects, and does so again if no answer came in time: a process that was stopped for a while could

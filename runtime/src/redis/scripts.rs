@@ -10,6 +10,9 @@ pub(super) const FREE: &str = "container-test:free-numbers";
 /// The key of the tests that have the databases, on a server of ours.
 pub(super) const TESTS: &str = "container-test:tests";
 
+/// The key of what tests are denied, on a server of ours.
+pub(super) const DENIED: &str = "container-test:denied";
+
 /// The holder of databases that people want to look at.
 pub(super) const RETAINED: &str = "retained";
 

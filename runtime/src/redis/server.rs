@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use futures_util::future::join3;
+use futures_util::future::join5;
 use redis::{Cmd, FromRedisValue, IntoConnectionInfo, ProtocolVersion, RedisError, RedisResult};
 use tokio::sync::{Notify, OnceCell};
 use tokio::time::timeout;
@@ -14,6 +14,7 @@ use super::address::info;
 use super::lease::Lease;
 use super::numbers::Numbers;
 use super::options::ADMINISTRATOR;
+use super::scripts::DENIED;
 use crate::Error;
 use crate::service::{ANSWER_TIMEOUT, Address, Endpoint, OpenError};
 
@@ -40,6 +41,10 @@ pub struct Server {
     pub(super) noting: Arc<Notify>,
     /// Holders that have no connection, and since when.
     pub(super) missing: Mutex<HashMap<String, Instant>>,
+    /// `run_id` as the server says it: another one each time it is started.
+    pub(super) run: String,
+    /// What tests were denied already, as far as the server knows.
+    pub(super) denied: Option<String>,
     pub(super) shared: OnceCell<()>,
 }
 
@@ -62,12 +67,22 @@ impl Server {
             info = info.set_redis_settings(settings);
         }
         let lease = Lease::take(info).await.map_err(open_error)?;
-        let (server, databases, mut eviction) = join3(
+        let (named, server, databases, mut eviction, denied) = join5(
+            lease.tell_name(),
             about(&lease, "server"),
             setting(&lease, "databases"),
             setting(&lease, "maxmemory-policy"),
+            async {
+                let get = redis::cmd("GET").arg(DENIED).clone();
+                match endpoint.address() {
+                    Address::Started { .. } => get.query_async(&mut lease.connection()).await,
+                    Address::Given(_) => Ok(None),
+                }
+            },
         )
         .await;
+        named.map_err(open_error)?;
+        let denied = denied.map_err(open_error)?;
         let server = server.map_err(open_error)?;
         let version = field(&server, "redis_version").unwrap_or("of unknown version");
         if is_before(version, OLDEST) {
@@ -84,6 +99,8 @@ impl Server {
         }
         let databases = databases.and_then(|number| number.parse().ok());
         Ok(Self {
+            run: field(&server, "run_id").unwrap_or_default().to_owned(),
+            denied,
             version: version.to_owned(),
             eviction,
             endpoint,

@@ -1,6 +1,6 @@
 //! Redis as a service: the server that the options ask for.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use super::options::{ADMINISTRATOR, DATABASES, Redis, TEST_USER};
 use super::server::Server;
@@ -17,19 +17,18 @@ const IMAGE: &str = "redis:8-alpine";
 /// arguments of a process.
 const SETTINGS_FILE: &str = "redis.conf";
 
-static SETTINGS: LazyLock<String> = LazyLock::new(|| {
-    let settings = [
-        "bind {host}",
-        "port {port}",
-        "dir \"{directory}\"",
-        "save \"\"",
-        "appendonly no",
-        &format!("databases {DATABASES}"),
-        &format!("user {ADMINISTRATOR} on >{{password}} ~* &* +@all"),
-        &format!("user {TEST_USER} on >{{password}} ~* &* +@all"),
-    ];
-    settings.map(|line| format!("{line}\n")).concat()
-});
+fn settings() -> String {
+    format!(
+        "bind {{host}}\n\
+         port {{port}}\n\
+         dir \"{{directory}}\"\n\
+         save \"\"\n\
+         appendonly no\n\
+         databases {DATABASES}\n\
+         user {ADMINISTRATOR} on >{{password}} ~* &* +@all\n\
+         user {TEST_USER} on >{{password}} ~* &* +@all\n"
+    )
+}
 
 impl Service for Redis {
     const NAME: &'static str = "redis";
@@ -39,7 +38,7 @@ impl Service for Redis {
     fn spec(&self) -> Result<ServerSpec> {
         let image = self.image.as_deref().unwrap_or(IMAGE);
         let mut spec = ServerSpec::new(Self::NAME, image, 6379);
-        spec.files = vec![(SETTINGS_FILE.to_owned(), SETTINGS.clone())];
+        spec.files = vec![(SETTINGS_FILE.to_owned(), settings())];
         spec.args = vec![format!("{{directory}}/{SETTINGS_FILE}")];
         spec.args.extend(self.args.iter().cloned());
         spec.env.clone_from(&self.env);

@@ -1,19 +1,22 @@
 //! What makes a server fit for tests that share it: they may not reach into each other's keyspaces,
 //! and the lease of this process is looked at.
 
+use std::hash::{DefaultHasher, Hash};
 use std::sync::Arc;
 
-use redis::{RedisError, RedisResult};
+use redis::{RedisError, RedisResult, Value};
 
 use super::options::{TEST_USER, failed};
+use super::scripts::DENIED;
 use super::server::{Server, is_before};
 use crate::background::watch_lease;
+use crate::hash::short;
 use crate::service::Address;
 use crate::{Error, Result};
 
 /// What reaches into other tests' keyspaces, as rules of the server's access control. A server
 /// does not know each of them.
-const DENIED: [&str; 42] = [
+const RULES: [&str; 42] = [
     "-flushall",
     "-swapdb",
     "-move",
@@ -60,7 +63,7 @@ const DENIED: [&str; 42] = [
 
 /// The same for subcommands on servers before Redis 7, which cannot deny one: the command is denied,
 /// and its other subcommands are allowed.
-const DENIED_BEFORE_7: [&str; 6] = [
+const RULES_BEFORE_7: [&str; 6] = [
     "-config +config|get +config|help",
     "-client +client|caching +client|getname +client|getredir +client|help +client|id \
      +client|info +client|list +client|reply +client|setname +client|tracking \
@@ -72,14 +75,20 @@ const DENIED_BEFORE_7: [&str; 6] = [
 ];
 
 impl Server {
-    /// Prepares the server for tests that share it, once per process.
+    /// Prepares the server for tests that share it, once per process. Must be called on the background
+    /// thread.
     pub(super) async fn share(self: &Arc<Self>) -> Result<()> {
         self.refuse_eviction()?;
         let share = async || {
-            if matches!(self.endpoint.address(), Address::Started { .. }) {
-                self.restrict_tests().await?;
+            match self.endpoint.address() {
+                Address::Started { .. } => {
+                    self.restrict_tests().await?;
+                    // The server has other numbers for the test, which does not wait.
+                    let server = Arc::clone(self);
+                    tokio::spawn(async move { server.free_abandoned().await });
+                }
+                Address::Given(_) => self.free_abandoned().await?,
             }
-            self.free_abandoned().await?;
             watch_lease(self, |server| async move {
                 let _ = server.renew().await;
             });
@@ -103,24 +112,31 @@ impl Server {
         }
     }
 
-    /// Denies tests what would reach into other tests' keyspaces.
+    /// Denies tests what would reach into other tests' keyspaces, unless another process has.
     async fn restrict_tests(&self) -> RedisResult<()> {
+        let mut hasher = DefaultHasher::new();
+        (&self.run, RULES, RULES_BEFORE_7).hash(&mut hasher);
+        let denied = short(&hasher);
+        if self.denied.as_ref() == Some(&denied) {
+            return Ok(());
+        }
         let mut rules = redis::pipe();
         let mut set = |words: &[&str]| {
-            let set = rules.cmd("ACL").arg("SETUSER").arg(TEST_USER).arg(words);
-            set.ignore();
+            rules.cmd("ACL").arg("SETUSER").arg(TEST_USER).arg(words);
         };
-        for rule in DENIED {
+        for rule in RULES {
             set(&[rule]);
         }
         if is_before(&self.version, (7, 0)) {
-            for words in DENIED_BEFORE_7 {
+            for words in RULES_BEFORE_7 {
                 set(&words.split(' ').collect::<Vec<_>>());
             }
         }
+        rules.cmd("SET").arg(DENIED).arg(denied);
         // Rules that this version does not know are refused one by one.
+        rules.ignore_errors();
         let mut connection = self.lease.connection();
-        let _ = rules.query_async::<()>(&mut connection).await;
+        let _: Vec<RedisResult<Value>> = rules.query_async(&mut connection).await?;
         Ok(())
     }
 }
