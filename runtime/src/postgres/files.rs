@@ -1,6 +1,5 @@
 //! Directories of migrations, as sqlx reads them.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -77,7 +76,11 @@ fn list(directory: &Path) -> Result<(Vec<String>, Vec<String>)> {
     for entry in fs::read_dir(directory).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !(is_sql(&name) && name.contains('_') && entry.path().is_file()) {
+        let is_file = || match entry.file_type() {
+            Ok(kind) if !kind.is_symlink() => kind.is_file(),
+            _ => entry.path().is_file(),
+        };
+        if !(is_sql(&name) && name.contains('_') && is_file()) {
             others.push(name);
         } else if !name.ends_with(".down.sql") {
             up.push(name);
@@ -87,28 +90,28 @@ fn list(directory: &Path) -> Result<(Vec<String>, Vec<String>)> {
 }
 
 fn read(directory: &Path, names: Vec<String>) -> Result<Vec<File>> {
-    let mut versions: HashMap<i64, String> = HashMap::new();
-    let mut files = Vec::new();
-    for name in names {
-        if let Some(version) = version_of(&name)
-            && let Some(other) = versions.insert(version, name.clone())
+    let names = names.into_iter().map(|name| (version_of(&name), name));
+    let mut names: Vec<(Option<i64>, String)> = names.collect();
+    names.sort_unstable();
+    for both in names.windows(2) {
+        if let [(Some(version), name), (Some(next), other)] = both
+            && version == next
         {
-            let mut both = [other, name];
-            both.sort();
-            let cause = format!("{} and {} have one version, {version}", both[0], both[1]);
+            let cause = format!("{name} and {other} have one version, {version}");
             return Err(unreadable(directory, cause)
                 .with_help("give one of them another number: each version is applied once"));
         }
+    }
+    let read = |(_, name): (_, String)| {
         let path = directory.join(&name);
         let text = fs::read_to_string(&path).map_err(|error| {
             Error::new(format!("read the migration {}", path.display()))
                 .because(error)
                 .with_help("it has to be a text in UTF-8")
         })?;
-        files.push((name, text));
-    }
-    files.sort_by_key(|(name, _)| (version_of(name), name.clone()));
-    Ok(files)
+        Ok((name, text))
+    };
+    names.into_iter().map(read).collect()
 }
 
 /// Returns the error of a directory without migrations.

@@ -137,7 +137,7 @@ CREATE OR REPLACE FUNCTION ready(template text) RETURNS SETOF text LANGUAGE sql 
     SELECT d.datname::text
     FROM pg_database d
     WHERE starts_with(d.datname::text, ready.template || '_')
-      AND NOT EXISTS (SELECT FROM claim c WHERE c.database = first_name(d.datname::text))
+      AND first_name(d.datname::text) <> ALL (ARRAY(SELECT c.database FROM claim c))
     ORDER BY d.oid
 $$;
 
@@ -169,11 +169,11 @@ BEGIN
         VALUES (first_name(candidate), claim_ready.template, claim_ready.lease, claim_ready.test)
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
+            SELECT (SELECT r.stats_reset::text FROM recycled r WHERE r.database = first_name(candidate))
+            INTO stats_reset FROM pg_database WHERE datname = candidate;
             -- Another process may have claimed and used it since it was listed.
-            IF EXISTS (SELECT FROM pg_database WHERE datname = candidate) THEN
+            IF FOUND THEN
                 claimed := candidate;
-                stats_reset := (SELECT r.stats_reset::text FROM recycled r
-                                WHERE r.database = first_name(candidate));
                 RETURN;
             END IF;
             DELETE FROM claim WHERE database = first_name(candidate);

@@ -33,6 +33,10 @@ const SETTINGS: [&str; 9] = [
     "log_line_prefix=%m [%p] %q%d ",
 ];
 
+/// Migrations and tests need it, and so do we: a session has it at once. An image that the test names
+/// may have other libraries to load.
+const PRELOADED: &str = "shared_preload_libraries=plpgsql";
+
 impl Service for Postgres {
     const NAME: &'static str = "postgres";
     type Server = Server;
@@ -49,7 +53,8 @@ impl Service for Postgres {
         }
         let image = self.image.as_deref().unwrap_or(IMAGE);
         let mut spec = ServerSpec::new(Self::NAME, image, 5432);
-        for setting in SETTINGS {
+        let preloaded = self.image.is_none().then_some(PRELOADED);
+        for setting in SETTINGS.into_iter().chain(preloaded) {
             spec.args.extend(["-c".to_owned(), setting.to_owned()]);
         }
         spec.args.extend(self.args.iter().cloned());
@@ -157,6 +162,17 @@ fn local() -> LocalProgram {
 #[allow(clippy::unwrap_used, reason = "what goes wrong fails the test")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_image_that_the_test_names_loads_its_own_libraries() {
+        let args = |postgres: Postgres| postgres.spec().unwrap().args;
+        assert!(args(Postgres::default()).contains(&PRELOADED.to_owned()));
+        let named = Postgres {
+            image: Some("postgis/postgis:17-3.5-alpine".to_owned()),
+            ..Postgres::default()
+        };
+        assert!(!args(named).contains(&PRELOADED.to_owned()));
+    }
 
     #[test]
     fn variables_that_are_set_here_are_refused_with_the_option_to_use() {
