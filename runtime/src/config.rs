@@ -1,7 +1,7 @@
 //! What the environment says, read once: the only file that looks at it.
 
-use std::collections::BTreeMap;
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
 use std::hash::Hash;
@@ -14,9 +14,9 @@ use crate::{Error, Result};
 #[derive(Clone)]
 pub(crate) struct Config {
     /// Variables that are set and not empty, as far as this crate reads them.
-    variables: BTreeMap<String, String>,
-    /// The directories in `PATH`.
-    pub(crate) search_path: Vec<PathBuf>,
+    variables: Vec<(String, String)>,
+    /// `PATH`.
+    pub(crate) search_path: OsString,
     /// The system's directory for temporary files.
     pub(crate) temporary: PathBuf,
     /// Whether this process runs in a container.
@@ -55,16 +55,17 @@ const OTHERS: [&str; 16] = [
 impl Config {
     /// Reads the environment.
     pub(crate) fn from_environment() -> Self {
-        let variables = env::vars_os()
+        let is_ours = |name: &OsStr| name.as_encoded_bytes().starts_with(b"CONTAINER_TEST_");
+        let ours = env::vars_os().filter(|(name, _)| is_ours(name));
+        let others = OTHERS.map(|name| (name.into(), env::var_os(name).unwrap_or_default()));
+        let variables = ours
+            .chain(others)
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, value)| {
-                let ours = name.starts_with("CONTAINER_TEST_") || OTHERS.contains(&name.as_str());
-                ours && !value.trim().is_empty()
-            })
+            .filter(|(_, value)| !value.trim().is_empty())
             .collect();
         Self {
             variables,
-            search_path: env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect(),
+            search_path: env::var_os("PATH").unwrap_or_default(),
             temporary: env::temp_dir(),
             in_container: ["/.dockerenv", "/run/.containerenv"]
                 .iter()
@@ -91,15 +92,22 @@ impl Config {
 
     /// Returns what decides which servers there are, and whether they can start.
     pub(crate) fn of_servers(&self) -> impl Hash + '_ {
-        let mut variables = self.variables.clone();
+        let variables = self.variables.iter();
         // It differs from package to package.
-        variables.remove("CARGO_MANIFEST_DIR");
-        (variables, &self.search_path)
+        let variables = variables.filter(|(name, _)| name != "CARGO_MANIFEST_DIR");
+        (variables.collect::<Vec<_>>(), &self.search_path)
     }
 
     /// Returns a variable that is set and not empty.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str)
+        let mut variables = self.variables.iter();
+        let (_, value) = variables.find(|(known, _)| known == name)?;
+        Some(value)
+    }
+
+    /// Returns the directories in `PATH`.
+    pub(crate) fn search_path(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        env::split_paths(&self.search_path)
     }
 
     fn path(&self, name: &str) -> Option<PathBuf> {

@@ -36,7 +36,7 @@ pub(crate) struct Opened {
 }
 
 /// The server that a service wants for a test.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Wanted {
     service: TypeId,
     pub(crate) spec: ServerSpec,
@@ -48,6 +48,12 @@ impl Wanted {
             service: TypeId::of::<S>(),
             spec: service.spec()?,
         })
+    }
+}
+
+impl Hash for Wanted {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.service, &self.spec.image).hash(state);
     }
 }
 

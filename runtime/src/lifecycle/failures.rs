@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::hash::{DefaultHasher, Hash};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::Cache;
 use super::owner::Owner;
+use crate::Error;
 use crate::config::Config;
 use crate::error::Report;
-use crate::{Error, hash};
+use crate::hash::short;
 
 /// How names of files begin that hold a failure.
 const PREFIX: &str = "failed-";
@@ -117,7 +119,9 @@ impl Failure {
 }
 
 fn file_of(key: &str) -> String {
-    format!("{PREFIX}{}", hash::digest(key, 12))
+    let mut hash = DefaultHasher::new();
+    key.hash(&mut hash);
+    format!("{PREFIX}{}", short(&hash))
 }
 
 /// Removes files of runs that have ended long ago.

@@ -40,9 +40,9 @@ exit $status";
 pub(crate) fn shell(config: &Config) -> Command {
     let mut path = OsString::from(PATH);
     // Some systems have their programs only along the user's own path.
-    for directory in &config.search_path {
+    if !config.search_path.is_empty() {
         path.push(":");
-        path.push(directory);
+        path.push(&config.search_path);
     }
     let mut shell = Command::new("/bin/sh");
     shell

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::lifecycle::{Cache, Owner, user_name, watchdog};
-use crate::service::{PreparedData, ServerSpec};
+use crate::service::ServerSpec;
 use crate::{Error, Result, hash};
 
 /// Raised whenever servers of different versions of this crate cannot be shared.
@@ -85,9 +85,8 @@ fn server_name(
     (&spec.args, &spec.env, &spec.files).hash(&mut identity);
     (&spec.container.env, &spec.container.remote_env).hash(&mut identity);
     (&spec.container.entrypoint, &spec.container.command).hash(&mut identity);
-    let prepared = spec.container.prepared.map(PreparedData::identity);
     let local = spec.local.as_ref().map(|local| &local.args);
-    (prepared, local).hash(&mut identity);
+    (spec.container.prepared, local).hash(&mut identity);
     format!("container-test-{}-{}", spec.service, hash::short(&identity))
 }
 

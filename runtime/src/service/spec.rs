@@ -197,7 +197,7 @@ impl Debug for ContainerSetup {
 }
 
 /// How data of a server are prepared in a container, for later containers to start from.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct PreparedData {
     /// Variable of the image that names the directory of the data, and where they are without it.
     pub(crate) directory: (&'static str, &'static str),

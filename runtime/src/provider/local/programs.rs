@@ -89,10 +89,9 @@ pub(in crate::provider) fn find(config: &Config, spec: &ServerSpec) -> Result<Pr
             .ok_or_else(|| failed(format!("{variable} is `{directory}`, and it is not there")));
     }
     config
-        .search_path
-        .iter()
-        .chain(&candidates(config, local))
-        .find_map(|directory| Programs::in_directory(directory, local))
+        .search_path()
+        .chain(candidates(config, local))
+        .find_map(|directory| Programs::in_directory(&directory, local))
         .ok_or_else(|| failed("it is neither along PATH nor in the usual directories".to_owned()))
 }
 

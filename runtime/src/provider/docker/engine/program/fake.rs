@@ -31,6 +31,6 @@ pub(in super::super) fn machine(
     }
     let settings = here.to_str().expect("a path in UTF-8");
     let mut config = Config::with(&[&[("DOCKER_CONFIG", settings)], variables].concat());
-    config.search_path = vec![here.to_owned()];
+    config.search_path = here.into();
     (directory, config)
 }
