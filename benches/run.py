@@ -91,11 +91,13 @@ class Bench:
     # The project
 
     def scaffold(self):
-        """Copies the project out of the workspace and repeats each contender's test."""
-        shutil.copytree(HERE / "project", self.project, ignore=shutil.ignore_patterns("target", "Cargo.lock"))
-        manifest = self.project / "Cargo.toml"
-        manifest.write_text(manifest.read_text().replace('"../../runtime"', json.dumps(str(self.root / "runtime"))))
-        shutil.copy(self.root / "Cargo.lock", self.project)
+        """Copies the projects out of the workspace and repeats each contender's test."""
+        for name in ("project", "clients"):
+            copy = self.scratch / name
+            shutil.copytree(HERE / name, copy, ignore=shutil.ignore_patterns("target", "Cargo.lock"))
+            manifest = copy / "Cargo.toml"
+            manifest.write_text(manifest.read_text().replace('"../../runtime"', json.dumps(str(self.root / "runtime"))))
+            shutil.copy(self.root / "Cargo.lock", copy)
         for source in (self.project / "tests").glob("*.rs"):
             head, mark, test = source.read_text().partition(MARK)
             if mark:
@@ -108,14 +110,14 @@ class Bench:
         return f"mod {name} {{\n#[allow(unused_imports)]\nuse super::*;\n\n{tests}}}\n"
 
     def build(self):
-        """Compiles the project; finds the executables."""
-        self.compile(["cargo", "test", "--no-run"])
-        self.compile(["cargo", "build", "--features", "clients", "--bin", "clients"])
+        """Compiles the projects; finds the executables."""
+        self.compile(["cargo", "test", "--no-run"], self.project)
+        self.compile(["cargo", "build"], self.scratch / "clients")
 
-    def compile(self, command):
+    def compile(self, command, project):
         command = command + ["--message-format=json-render-diagnostics", "--quiet"]
         for offline in (["--offline"], []):
-            built = subprocess.run(command + offline, cwd=self.project, env=self.environment,
+            built = subprocess.run(command + offline, cwd=project, env=self.environment,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             if built.returncode == 0:
                 break

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use container_test::{Builder, FromContext, Postgres, Redis, TestContext};
 use container_test_bench::{FLOOR, url_of, variable};
 
+/// The project whose migrations are applied.
+const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../project");
+
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
@@ -47,7 +50,7 @@ fn measure<C: Client>(rounds: u32) -> Result<()> {
 
 fn with_this_crate<C: Client>() -> Result<Noted> {
     let begun = Instant::now();
-    let builder = C::declare(Builder::new(C::NAME, env!("CARGO_MANIFEST_DIR")));
+    let builder = C::declare(Builder::new(C::NAME, PROJECT));
     let (first_answer, ended) = builder.run(async |cx: TestContext| {
         let mut client: C = cx.get().await?;
         body(begun, &mut client)
