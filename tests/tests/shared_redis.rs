@@ -1,7 +1,8 @@
 //! A Redis server that tests share refuses every command that reaches into others' keyspaces.
 
 use std::collections::BTreeSet;
-use std::process::Command;
+use std::process::{Command, Output, abort};
+use std::time::{Duration, Instant};
 
 use container_test::redis::aio::MultiplexedConnection;
 use container_test::redis::{self, AsyncCommands, RedisResult};
@@ -52,6 +53,9 @@ const CALLS: [&str; 42] = [
     "RESTORE-ASKING key 0 any",
     "FT.CONFIG SET TIMEOUT 1",
 ];
+
+/// Says which logical database a killed process had.
+const NUMBER: &str = "SHARED_REDIS_NUMBER";
 
 /// Settings of the server that no test may change.
 const SETTINGS: [&str; 4] = ["requirepass", "maxmemory", "timeout", "save"];
@@ -190,41 +194,101 @@ async fn a_policy_that_may_remove_the_list_of_claims_is_refused_with_the_reason(
     }
 }
 
-/// Returns a service whose server no other test uses.
-fn of_its_own() -> Builder {
+/// Returns a test on a server that only tests with the same number have.
+fn of_its_own(number: u8) -> Builder {
     let mut service = Redis::default();
-    service.args = vec!["--hz".to_owned(), "11".to_owned()];
+    service.args = vec!["--hz".to_owned(), number.to_string()];
     Builder::new("told", env!("CARGO_MANIFEST_DIR")).service(service)
+}
+
+/// Connects to a logical database as the administrator of a keyspace's server.
+async fn administrator(keyspace: &str, number: &str) -> RedisResult<MultiplexedConnection> {
+    let server = keyspace
+        .rsplit_once('/')
+        .map_or(keyspace, |(server, _)| server);
+    let server = server.replacen("//default:", "//container-test:", 1);
+    let client = redis::Client::open(format!("{server}/{number}"))?;
+    client.get_multiplexed_async_connection().await
+}
+
+/// Runs one of the tests below in a process of its own.
+fn process(test: &str, number: &str) -> std::io::Result<Output> {
+    Command::new(std::env::current_exe()?)
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env(NUMBER, number)
+        .output()
 }
 
 #[tokio::test]
 async fn a_server_that_does_not_know_what_to_deny_is_told_again() -> anyhow::Result<()> {
-    let services = Box::pin(of_its_own().start()).await?;
+    let services = Box::pin(of_its_own(11).start()).await?;
     let keyspace: Keyspace = services.get().await?;
-    let (server, _) = keyspace.url().rsplit_once('/').unwrap();
-    let administrator = server.replacen("//default:", "//container-test:", 1);
-    let client = redis::Client::open(format!("{administrator}/0"))?;
-    let mut administrator = client.get_multiplexed_async_connection().await?;
+    let mut administrator = administrator(keyspace.url(), "0").await?;
     // What the server was told before it was started again, which kept its data.
     let () = administrator.set("container-test:denied", "before").await?;
     let allow = command("ACL SETUSER default +flushall");
     let () = allow.query_async(&mut administrator).await?;
 
-    let mut process = Command::new(std::env::current_exe()?);
-    process.args(["--exact", "role", "--ignored", "--nocapture"]);
-    assert!(process.status()?.success());
+    let refused = process("is_refused", "")?;
+    assert!(refused.status.success(), "{refused:?}");
     services.stop().await;
     Ok(())
 }
 
 #[tokio::test]
 #[ignore = "a process that another test starts"]
-async fn role() -> anyhow::Result<()> {
-    let services = Box::pin(of_its_own().start()).await?;
+async fn is_refused() -> anyhow::Result<()> {
+    let services = Box::pin(of_its_own(11).start()).await?;
     let mut redis: MultiplexedConnection = services.get().await?;
     let refused: RedisResult<()> = command("FLUSHALL").query_async(&mut redis).await;
     let error = refused.unwrap_err();
     assert_eq!(error.code(), Some("NOPERM"), "{error}");
+    services.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_killed_process_had_is_freed_by_the_next() -> anyhow::Result<()> {
+    // The server stays meanwhile.
+    let services = Box::pin(of_its_own(12).start()).await?;
+    let killed = process("is_killed", "")?;
+    let said = String::from_utf8_lossy(&killed.stdout).into_owned();
+    let (_, said) = said.split_once("NUMBER ").expect(&said);
+    let number = said.lines().next().unwrap();
+    assert!(!killed.status.success(), "{killed:?}");
+
+    let freed = process("frees", number)?;
+    assert!(freed.status.success(), "{freed:?}");
+    services.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "a process that another test starts"]
+async fn is_killed() -> anyhow::Result<()> {
+    let services = Box::pin(of_its_own(12).start()).await?;
+    let keyspace: Keyspace = services.get().await?;
+    let mut redis: MultiplexedConnection = services.get().await?;
+    let () = redis.set("key", "of a killed process").await?;
+    let (_, number) = keyspace.url().rsplit_once('/').unwrap();
+    println!("\nNUMBER {number}");
+    abort();
+}
+
+#[tokio::test]
+#[ignore = "a process that another test starts"]
+async fn frees() -> anyhow::Result<()> {
+    let number = std::env::var(NUMBER)?;
+    let services = Box::pin(of_its_own(12).start()).await?;
+    let keyspace: Keyspace = services.get().await?;
+    let mut registry = administrator(keyspace.url(), "0").await?;
+    let begun = Instant::now();
+    while registry.hexists("container-test:claims", &number).await? {
+        assert!(begun.elapsed() < Duration::from_secs(10), "it is claimed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut freed = administrator(keyspace.url(), &number).await?;
+    assert_eq!(freed.exists::<_, u32>("key").await?, 0);
     services.stop().await;
     Ok(())
 }
